@@ -1,0 +1,107 @@
+//! What can go wrong in the data plane, by cause, and what should be done about it.
+
+use arrow::error::ArrowError;
+use datafusion_common::DataFusionError;
+
+/// The answer of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong in a task.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The user's data does not fit the user's program, as a division by zero or a failing cast.
+    #[error("{context}: {message}")]
+    Data {
+        /// The operator or source, and where in its input, as far as that is known.
+        context: String,
+        /// What is wrong with which value.
+        message: String,
+    },
+    /// A row has no event time where a window needs one.
+    #[error(
+        "operator `{operator}`: a row has no event time (the timestamp is Long.MIN, the marker of \"no timestamp\"); \
+         give the source an event time or a watermark, or filter such rows out"
+    )]
+    NoEventTime {
+        /// The operator that needed it.
+        operator: String,
+    },
+    /// A setting that cannot work, found where it is used.
+    #[error("{0}")]
+    Invalid(String),
+    /// A file, socket or other outside system failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done to which thing.
+        what: String,
+        /// The system's own words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Stored state cannot be read back.
+    #[error("state of operator `{operator}` cannot be restored: {message}")]
+    State {
+        /// The operator.
+        operator: String,
+        /// What does not fit.
+        message: String,
+    },
+    /// A column kernel failed.
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+    /// An expression failed.
+    #[error(transparent)]
+    Expression(Box<DataFusionError>),
+    /// Our own mistake.
+    #[error("internal error: {0}; this is a bug in Millstream")]
+    Internal(String),
+}
+
+/// What the scheduler does about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// The same call may work when it is made again.
+    RetryOperation,
+    /// The task may work when it is started again from its last checkpoint.
+    RestartTask,
+    /// It will fail the same way again: only a person can help.
+    FailJob,
+}
+
+impl Error {
+    /// Our own mistake, in words.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::Internal(message.into())
+    }
+
+    /// The user's data does not fit, in words.
+    pub fn data(context: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Data { context: context.into(), message: message.into() }
+    }
+
+    /// An outside system failed while `what` was done.
+    pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { what: what.into(), source }
+    }
+
+    /// What should be done about this error.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Io { .. } => Recovery::RestartTask,
+            Self::Data { .. }
+            | Self::NoEventTime { .. }
+            | Self::Invalid(_)
+            | Self::State { .. }
+            | Self::Arrow(_)
+            | Self::Expression(_)
+            | Self::Internal(_) => Recovery::FailJob,
+        }
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        Self::Expression(Box::new(error))
+    }
+}

@@ -1,0 +1,1 @@
+//! Gives keys dense numbers.

@@ -1,0 +1,120 @@
+//! The last operator of a branch: hands rows to a [`SinkWriter`] and its committables to whoever commits.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::{InputId, Operator, OperatorContext, ProcessingTime, Progress};
+use crate::batch::EventBatch;
+use crate::element::{Barrier, CheckpointId, Watermark};
+use crate::error::{Error, Result};
+use crate::io::sink::{CommitSender, Committable, SinkWriter};
+use crate::state::OperatorState;
+
+const COMMITTABLES: &str = "committables";
+
+/// The operator around a writer.
+pub struct SinkOperator {
+    writer: Box<dyn SinkWriter>,
+    commits: Arc<dyn CommitSender>,
+    closing: Closing,
+}
+
+/// How far closing has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Closing {
+    /// Rows may come.
+    Open,
+    /// `close` was called; waiting for the writer.
+    Wanted,
+    /// The writer has closed what it had.
+    Closed(Vec<Committable>),
+}
+
+impl SinkOperator {
+    /// Writes through `writer`; what is finished at the end of input goes to `commits`.
+    pub fn new(writer: Box<dyn SinkWriter>, commits: Arc<dyn CommitSender>) -> Self {
+        Self { writer, commits, closing: Closing::Open }
+    }
+
+    fn close(&mut self, now: ProcessingTime) -> Result<Progress> {
+        self.writer.close(now)?;
+        self.closing = Closing::Wanted;
+        Ok(Progress::Yield)
+    }
+}
+
+impl Operator for SinkOperator {
+    fn process_batch(&mut self, _: InputId, batch: EventBatch, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        self.writer.write(batch, cx.now)?;
+        Ok(Progress::Done)
+    }
+
+    fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        self.writer.watermark(watermark, cx.now)?;
+        Ok(Progress::Done)
+    }
+
+    fn process_time(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        self.writer.time(cx.now)?;
+        Ok(Progress::Done)
+    }
+
+    /// Comes after [`Operator::poll_ready`], which has waited for the writer.
+    fn resume(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
+        match &self.closing {
+            Closing::Open | Closing::Closed(_) => Ok(Progress::Done),
+            Closing::Wanted => Err(Error::internal("a sink was resumed before its writer had closed")),
+        }
+    }
+
+    fn prepare_snapshot(&mut self, _: &Barrier, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        self.close(cx.now)
+    }
+
+    fn snapshot(&mut self) -> Result<OperatorState> {
+        let mut state = OperatorState::default();
+        if let Closing::Closed(committables) = std::mem::replace(&mut self.closing, Closing::Open) {
+            for committable in committables {
+                state.add_value(COMMITTABLES, committable.0.into_bytes());
+            }
+        }
+        Ok(state)
+    }
+
+    fn restore(&mut self, _parts: Vec<OperatorState>) -> Result<()> {
+        // What was closed before the checkpoint is committed by the master, which has the committables in its manifest.
+        Ok(())
+    }
+
+    fn checkpoint_completed(&mut self, _: CheckpointId) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        self.close(cx.now)
+    }
+
+    fn next_time(&self) -> Option<ProcessingTime> {
+        self.writer.next_time()
+    }
+
+    fn poll_ready(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.closing != Closing::Wanted {
+            return self.writer.poll_ready(waker_cx);
+        }
+        match self.writer.poll_closed(waker_cx)? {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(committables) => {
+                self.commits.send(committables.clone());
+                self.closing = Closing::Closed(committables);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for SinkOperator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SinkOperator").field("closing", &self.closing).finish_non_exhaustive()
+    }
+}

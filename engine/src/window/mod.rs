@@ -1,0 +1,177 @@
+//! Windows: rows of a key that are aggregated together, and when their result is given out.
+//!
+//! A window aggregation is an *assigner* (which windows a row falls into) × a *trigger* (when a window gives out its
+//! result) × *aggregates* × how late a row may be.
+
+use arrow::datatypes::SchemaRef;
+
+use crate::aggregate::AggregateSpec;
+
+pub mod assigner;
+
+/// The time interval `[start, end)` in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimeWindow {
+    /// The first millisecond in it.
+    pub start: i64,
+    /// The first millisecond after it.
+    pub end: i64,
+}
+
+impl TimeWindow {
+    /// The one window of a global assigner: all of time.
+    pub const GLOBAL: Self = Self { start: i64::MIN, end: i64::MAX };
+
+    /// The last millisecond in it: the time of its result. `i64::MAX` for the global window.
+    pub fn max_timestamp(self) -> i64 {
+        if self == Self::GLOBAL { i64::MAX } else { self.end - 1 }
+    }
+
+    /// Whether the two overlap or touch, which is when session windows merge.
+    pub fn intersects(self, other: Self) -> bool {
+        self.start <= other.end && other.start <= self.end
+    }
+
+    /// The smallest window that has both in it.
+    pub fn cover(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+/// A window aggregation over a stream, as it was planned.
+///
+/// The output's columns are the keys, `window_start`, `window_end` (`Timestamp(ms)`; absent for global windows) and the
+/// aggregates, in this order. Records of the output have the window's [`TimeWindow::max_timestamp`] as their event time.
+#[derive(Debug, Clone)]
+pub struct WindowAggregateSpec {
+    /// Named in errors.
+    pub name: String,
+    /// The columns of the input.
+    pub input: SchemaRef,
+    /// The columns of the output.
+    pub output: SchemaRef,
+    /// Key columns of the input; none: one group for all rows.
+    pub keys: Vec<usize>,
+    /// Which clock and which time of a row.
+    pub time: TimeSource,
+    /// Which windows a row falls into.
+    pub window: WindowSpec,
+    /// When a window gives out its result.
+    pub trigger: TriggerSpec,
+    /// Which rows of a window are seen by the aggregates; with one, a window keeps its rows.
+    pub evictor: Option<EvictorSpec>,
+    /// How long after its end a window still takes rows, in milliseconds. Not negative; ignored in processing time.
+    pub allowed_lateness_ms: i64,
+    /// Whether rows that come too late leave by [`crate::operators::PortId::LATE`]; they are counted in any case.
+    pub late_output: bool,
+    /// What is computed.
+    pub aggregates: Vec<AggregateSpec>,
+}
+
+/// Where the time of a row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeSource {
+    /// Event time in a `Timestamp(ms)` column: a time attribute of SQL.
+    Column(usize),
+    /// Event time of the record: a pipeline.
+    Record,
+    /// The wall clock when the row arrives.
+    Processing,
+}
+
+/// Which windows a row falls into. Milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowSpec {
+    /// `[start, start + size)`, one after the other, from `offset`.
+    Tumbling {
+        /// Length.
+        size: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+    /// `size` long, one every `slide`.
+    Sliding {
+        /// Length.
+        size: i64,
+        /// Distance of the starts.
+        slide: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+    /// From the start of a tumbling window of `max_size`, one every `step` longer (`CUMULATE`).
+    Cumulating {
+        /// The longest; a multiple of `step`.
+        max_size: i64,
+        /// Growth.
+        step: i64,
+        /// Shift of the grid.
+        offset: i64,
+    },
+    /// As long as rows of the key are no further apart than the gap.
+    Session {
+        /// The gap.
+        gap: SessionGap,
+    },
+    /// One window for all of time.
+    Global,
+}
+
+/// How long a key must be silent for its session to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionGap {
+    /// Milliseconds, more than 0.
+    Fixed(i64),
+    /// An `Int64` column with the gap of each row in milliseconds; a row with 0 or less fails the job.
+    Column(usize),
+}
+
+/// When a window gives out its result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TriggerSpec {
+    /// Once when the watermark passes the window's end, and for each late row within the allowed lateness.
+    EventTime,
+    /// Once when the wall clock passes the window's end.
+    ProcessingTime,
+    /// Every so many rows, and not at the end of the window.
+    Count(u64),
+    /// At each multiple of the interval after the first row, and at the window's end. Event time.
+    ContinuousEventTime(i64),
+    /// The same on the wall clock.
+    ContinuousProcessingTime(i64),
+    /// When a `Float64` column has moved by more than `threshold` since the row that fired last.
+    Delta {
+        /// The column.
+        column: usize,
+        /// The distance.
+        threshold: f64,
+    },
+    /// Fires as `inner`, or when no row came for `timeout_ms` of the wall clock.
+    ProcessingTimeout {
+        /// The trigger that is wrapped.
+        inner: Box<TriggerSpec>,
+        /// How long.
+        timeout_ms: i64,
+    },
+    /// At the end of a bounded input.
+    EndOfStream,
+    /// Never.
+    Never,
+    /// Fires as `inner` and forgets the window's contents each time.
+    Purging(Box<TriggerSpec>),
+}
+
+/// Which rows of a window the aggregates see, at each firing. The others are forgotten.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum EvictorSpec {
+    /// The last so many.
+    Count(u64),
+    /// Those later than the latest row's time minus so many milliseconds.
+    Time(i64),
+    /// Those whose `Float64` column is less than `threshold` away from the last row's.
+    Delta {
+        /// The column.
+        column: usize,
+        /// The distance.
+        threshold: f64,
+    },
+}
