@@ -42,6 +42,12 @@ pub struct WriterContext {
 pub trait CommitSender: Send + Sync + Debug {
     /// Hands over `committables`; never blocks.
     fn send(&self, committables: Vec<Committable>);
+
+    /// Whether what is sent is committed without waiting for a checkpoint. If so a writer sends what it finishes (a file
+    /// that is full) when it is finished; otherwise all of it is answered by [`SinkWriter::poll_closed`].
+    fn at_once(&self) -> bool {
+        true
+    }
 }
 
 /// Something written and not yet visible, in the sink's own words (JSON).

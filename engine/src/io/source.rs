@@ -149,6 +149,12 @@ pub trait SourceReader: Send {
     /// answers `Pending`. An error fails the task.
     fn poll_next(&mut self, now: ProcessingTime, waker_cx: &mut Context<'_>) -> Poll<Result<SourceEvent>>;
 
+    /// When [`SourceReader::poll_next`] is wanted again though nothing woke the reader: the next row of a source that makes
+    /// so many rows a second, the next try of a connection that was refused. Asked after a `Pending`. `None`: when woken.
+    fn next_time(&self) -> Option<ProcessingTime> {
+        None
+    }
+
     /// The splits it holds, each with the position after the last rows that it gave out.
     fn snapshot(&self) -> Vec<Split>;
 }
