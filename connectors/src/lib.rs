@@ -12,15 +12,18 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use millstream_engine::io::sink::Sink;
 use millstream_engine::io::source::{Boundedness, Source};
 
+pub mod blackhole;
+mod blocking;
 pub mod error;
 pub mod formats;
 pub mod options;
+pub mod print;
 
 pub use error::{Error, Result};
 pub use options::Options;
 
 /// All connectors, in the order in which they are listed to people.
-pub static CONNECTORS: &[&dyn Connector] = &[];
+pub static CONNECTORS: &[&dyn Connector] = &[&blackhole::Blackhole, &print::Print];
 
 /// The connector called `name`.
 pub fn connector(name: &str) -> Option<&'static dyn Connector> {

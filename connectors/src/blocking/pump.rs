@@ -1,0 +1,233 @@
+//! Reads bytes ahead of whoever decodes them.
+//!
+//! The reading side fills [`Chunk`]s of [`CHUNK_BYTES`] until [`CHUNKS_AHEAD`] of them wait, then stops; the decoding side
+//! takes them one by one and gives the buffers back through [`Buffers`], so that a long file is read with a handful of
+//! buffers whose pages stay mapped (a fresh page costs more than the rows on it).
+//!
+//! Each chunk has [`HEADROOM`] free bytes in front. The record that a chunk cuts in two is completed by copying its first
+//! part there, and not by copying the chunk.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use millstream_engine::error::Result;
+use millstream_engine::io::source::IoRuntime;
+
+use super::{guarded, lock};
+
+/// How many bytes are read at a time. Large enough that the hand-over does not show, small enough for the cache.
+pub(crate) const CHUNK_BYTES: usize = 512 * 1024;
+/// Free bytes in front of a chunk's own.
+pub(crate) const HEADROOM: usize = 64 * 1024;
+/// How many chunks may wait.
+const CHUNKS_AHEAD: usize = 4;
+/// Reading goes on when no more than so many wait: not for every single one.
+const CHUNKS_LOW: usize = 2;
+/// How many buffers are kept for reuse.
+const SPARE_BUFFERS: usize = CHUNKS_AHEAD + 2;
+
+/// Where bytes come from. Used on an IO thread; may block.
+pub(crate) trait ByteSource: Send {
+    /// Reads into the front of `buffer`, and answers how many bytes; 0 at the end.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
+}
+
+/// Some bytes of a source, in order.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The bytes are at `HEADROOM..end`.
+    pub(crate) buffer: Vec<u8>,
+    /// One past the last byte.
+    pub(crate) end: usize,
+}
+
+/// Buffers that are not in use, shared by a reader and its pumps. Holds at most [`SPARE_BUFFERS`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        lock(&self.0).pop().unwrap_or_else(|| vec![0; HEADROOM + CHUNK_BYTES])
+    }
+
+    /// Gives a buffer back. One that has grown or shrunk is freed.
+    pub(crate) fn give(&self, buffer: Vec<u8>) {
+        let mut spare = lock(&self.0);
+        if buffer.len() == HEADROOM + CHUNK_BYTES && spare.len() < SPARE_BUFFERS {
+            spare.push(buffer);
+        }
+    }
+}
+
+/// The decoding side. Dropping it ends the reading after the chunk that is being read.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    shared: Arc<Shared>,
+    io: Arc<dyn IoRuntime>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    buffers: Buffers,
+}
+
+struct State {
+    ready: VecDeque<Chunk>,
+    /// Here while nothing is being read; with the IO thread otherwise; gone after the end.
+    source: Option<Box<dyn ByteSource>>,
+    /// How it ended, if it has; taken by the side that is told.
+    end: Option<Result<()>>,
+    /// Nobody wants more.
+    dropped: bool,
+    waker: Option<Waker>,
+}
+
+impl Pump {
+    /// Reads `source` once the first chunk is asked for.
+    pub(crate) fn new(source: Box<dyn ByteSource>, buffers: Buffers, io: Arc<dyn IoRuntime>) -> Self {
+        let state = State { ready: VecDeque::new(), source: Some(source), end: None, dropped: false, waker: None };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), buffers }), io }
+    }
+
+    /// The next bytes, or `None` after the last. Not to be called again after `None` or an error.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
+        let mut state = lock(&self.shared.state);
+        if state.ready.len() <= CHUNKS_LOW
+            && let Some(source) = state.source.take()
+        {
+            drop(state);
+            let shared = Arc::clone(&self.shared);
+            self.io.spawn_blocking(Box::new(move || shared.read_ahead(source)));
+            state = lock(&self.shared.state);
+        }
+        if let Some(chunk) = state.ready.pop_front() {
+            return Poll::Ready(Ok(Some(chunk)));
+        }
+        if let Some(end) = state.end.take() {
+            return Poll::Ready(end.map(|()| None));
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        let mut state = lock(&self.shared.state);
+        state.dropped = true;
+        state.source = None;
+    }
+}
+
+impl Shared {
+    /// The work on the IO thread: reads until enough waits, the end, or nobody wants more.
+    fn read_ahead(&self, mut source: Box<dyn ByteSource>) {
+        loop {
+            let mut buffer = self.buffers.take();
+            let read = guarded("reading", || source.read(&mut buffer[HEADROOM..]));
+            let mut state = lock(&self.state);
+            if state.dropped {
+                return;
+            }
+            match read {
+                Ok(0) => state.end = Some(Ok(())),
+                Ok(length) => state.ready.push_back(Chunk { buffer, end: HEADROOM + length }),
+                Err(error) => state.end = Some(Err(error)),
+            }
+            if let Some(waker) = state.waker.take() {
+                waker.wake();
+            }
+            if state.end.is_some() {
+                return;
+            }
+            if state.ready.len() >= CHUNKS_AHEAD {
+                state.source = Some(source);
+                return;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("ready", &lock(&self.state).ready.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocking::test_io::{InPlace, Threads, wait};
+    use millstream_engine::error::Error;
+
+    struct Numbers {
+        left: usize,
+        fail: bool,
+    }
+
+    impl ByteSource for Numbers {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            if self.left == 0 {
+                return if self.fail { Err(Error::internal("broken")) } else { Ok(0) };
+            }
+            buffer[0] = u8::try_from(self.left).unwrap();
+            self.left -= 1;
+            Ok(1)
+        }
+    }
+
+    fn read_all(io: Arc<dyn IoRuntime>, fail: bool) -> (Vec<u8>, Result<()>) {
+        let mut pump = Pump::new(Box::new(Numbers { left: 100, fail }), Buffers::default(), io);
+        let mut bytes = Vec::new();
+        loop {
+            match wait(|cx| pump.poll_chunk(cx)) {
+                Ok(Some(chunk)) => {
+                    bytes.extend_from_slice(&chunk.buffer[HEADROOM..chunk.end]);
+                    pump.shared.buffers.give(chunk.buffer);
+                }
+                Ok(None) => return (bytes, Ok(())),
+                Err(error) => return (bytes, Err(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_come_in_order_and_then_the_end() {
+        let expected: Vec<u8> = (1..=100).rev().collect();
+        for io in [Arc::new(InPlace) as Arc<dyn IoRuntime>, Arc::new(Threads)] {
+            let (bytes, end) = read_all(io, false);
+            assert_eq!(bytes, expected);
+            end.unwrap();
+        }
+    }
+
+    #[test]
+    fn an_error_comes_after_the_bytes_before_it() {
+        let (bytes, end) = read_all(Arc::new(Threads), true);
+        assert_eq!(bytes.len(), 100);
+        assert!(end.unwrap_err().to_string().contains("broken"));
+    }
+
+    #[test]
+    fn no_more_than_the_bound_is_read_ahead() {
+        let mut pump = Pump::new(Box::new(Numbers { left: 100, fail: false }), Buffers::default(), Arc::new(InPlace));
+        assert!(wait(|cx| pump.poll_chunk(cx)).unwrap().is_some());
+        assert_eq!(lock(&pump.shared.state).ready.len(), CHUNKS_AHEAD - 1);
+    }
+
+    struct Panics;
+
+    impl ByteSource for Panics {
+        fn read(&mut self, _: &mut [u8]) -> Result<usize> {
+            panic!("on purpose")
+        }
+    }
+
+    #[test]
+    fn a_panic_on_the_io_thread_is_an_error_and_not_a_wait_for_ever() {
+        let mut pump = Pump::new(Box::new(Panics), Buffers::default(), Arc::new(Threads));
+        let error = wait(|cx| pump.poll_chunk(cx)).unwrap_err();
+        assert!(error.to_string().contains("reading panicked"), "{error}");
+    }
+}
