@@ -89,10 +89,8 @@ impl EventBatch {
     /// The rows at `indices`, in that order.
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
         let rows = take_record_batch(&self.rows, indices)?;
-        let event_time = self
-            .event_time
-            .as_ref()
-            .map(|times| indices.values().iter().map(|&i| times[i as usize]).collect());
+        let event_time =
+            self.event_time.as_ref().map(|times| indices.values().iter().map(|&i| times[i as usize]).collect());
         let row_kinds = match &self.row_kinds {
             Some(kinds) => {
                 let kinds = arrow::array::UInt8Array::new(ScalarBuffer::from(kinds.clone()), None);

@@ -1,11 +1,20 @@
 //! What an operator is built from. A description never leaves its process: the program does, and is planned again.
 
+use std::sync::Arc;
+
 use arrow::datatypes::SchemaRef;
 
-use crate::aggregate::AggregateSpec;
-use crate::operators::Expression;
+use crate::error::{Error, Result};
+use crate::key::key_group::MaxParallelism;
+use crate::operators::event_time::AssignEventTime;
+use crate::operators::expand::Expand;
+use crate::operators::filter::Filter;
+use crate::operators::project::Project;
+use crate::operators::union::Union;
+use crate::operators::unnest::Unnest;
+use crate::operators::{Expression, Operator, Stateless};
 use crate::time::generator::WatermarkStrategy;
-use crate::window::WindowAggregateSpec;
+use crate::window::{GridWindows, Phase, SessionWindows, TriggeredWindows, WindowAggregateSpec};
 
 /// One operator, to be built once per subtask.
 #[derive(Debug, Clone)]
@@ -36,7 +45,7 @@ pub enum OperatorSpec {
         /// The columns of the input and the element.
         schema: SchemaRef,
     },
-    /// Sets the event time of each record from a column, and makes watermarks where the source makes none.
+    /// Takes the event time of each record from a column.
     AssignEventTime {
         /// A column of type `Timestamp(ms)` or `Int64` in milliseconds.
         column: usize,
@@ -45,8 +54,6 @@ pub enum OperatorSpec {
     Union,
     /// Aggregates rows by key and window.
     WindowAggregate(WindowAggregateSpec),
-    /// Sums up rows by key and pane before the exchange; [`OperatorSpec::WindowAggregate`] in its global phase follows.
-    LocalWindowAggregate(WindowAggregateSpec),
 }
 
 /// How the watermark of a source is made.
@@ -61,5 +68,36 @@ pub struct WatermarkSpec {
     pub idle_timeout_ms: Option<i64>,
 }
 
-/// Aggregation that the window does not matter to: shared by the phases.
-pub type Aggregates = Vec<AggregateSpec>;
+impl OperatorSpec {
+    /// The operator for one subtask of a job with `max_parallelism` key groups.
+    pub fn build(&self, max_parallelism: MaxParallelism) -> Result<Box<dyn Operator>> {
+        Ok(match self {
+            Self::Filter { condition } => Box::new(Stateless(Filter::new(Arc::clone(condition)))),
+            Self::Project { expressions, schema } => {
+                Box::new(Stateless(Project::new(expressions.clone(), Arc::clone(schema))))
+            }
+            Self::Expand { projections, schema } => Box::new(Stateless(Expand::new(projections.clone(), schema))),
+            Self::Unnest { list, schema } => Box::new(Stateless(Unnest::new(Arc::clone(list), Arc::clone(schema)))),
+            Self::AssignEventTime { column } => Box::new(Stateless(AssignEventTime::new(*column))),
+            Self::Union => Box::new(Stateless(Union)),
+            Self::WindowAggregate(spec) => window_operator(spec, max_parallelism)?,
+        })
+    }
+}
+
+/// The fastest operator that can do what `spec` asks for.
+fn window_operator(spec: &WindowAggregateSpec, max_parallelism: MaxParallelism) -> Result<Box<dyn Operator>> {
+    let shared = Arc::new(spec.clone());
+    if GridWindows::can_run(spec) {
+        return Ok(Box::new(GridWindows::new(shared, max_parallelism)?));
+    }
+    if SessionWindows::can_run(spec) {
+        return Ok(Box::new(SessionWindows::new(shared, max_parallelism)?));
+    }
+    match spec.phase {
+        Phase::Single => Ok(Box::new(TriggeredWindows::new(shared, max_parallelism)?)),
+        Phase::Local | Phase::Global => {
+            Err(Error::internal(format!("`{}` cannot be aggregated in two phases", spec.name)))
+        }
+    }
+}

@@ -193,7 +193,8 @@ mod tests {
     fn the_hash_of_every_kind_of_key_stays_what_it_was() {
         let long: ArrayRef = Arc::new(Int64Array::from(vec![Some(0), Some(1), Some(-1), Some(i64::MAX), None]));
         let text: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), Some("key1"), Some("hello"), Some(""), None]));
-        let decimal: ArrayRef = Arc::new(Decimal128Array::from(vec![Some(1), Some(-1), Some(0), None, Some(i128::MAX)]));
+        let decimal: ArrayRef =
+            Arc::new(Decimal128Array::from(vec![Some(1), Some(-1), Some(0), None, Some(i128::MAX)]));
         let rows: Vec<String> = [vec![Arc::clone(&long)], vec![Arc::clone(&text)], vec![decimal], vec![long, text]]
             .iter()
             .map(|columns| hashes(columns).iter().map(|hash| format!("{hash:016x}")).collect::<Vec<_>>().join(" "))

@@ -86,8 +86,7 @@ enum Running {
 impl OperatorChain {
     /// A chain of `links`, the head first and every other after the one that feeds it.
     pub fn new(links: Vec<ChainLink>) -> Self {
-        let nodes =
-            links.into_iter().map(|link| Node { link, waiting: VecDeque::new(), running: None }).collect();
+        let nodes = links.into_iter().map(|link| Node { link, waiting: VecDeque::new(), running: None }).collect();
         Self { nodes, output: Output::with_budget(OUTPUT_BUDGET_ROWS), finished: 0, snapshots: Vec::new() }
     }
 

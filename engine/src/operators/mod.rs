@@ -29,9 +29,12 @@ use crate::metrics::OperatorMetrics;
 use crate::state::OperatorState;
 
 pub mod chain;
+pub mod event_time;
+pub mod expand;
 pub mod filter;
 pub mod project;
 pub mod sink;
+pub mod union;
 pub mod unnest;
 
 /// Wall-clock time in milliseconds since 1970-01-01 UTC, as the runtime or a test tells it.

@@ -136,8 +136,7 @@ impl WatermarkMerger {
 
     /// No channel that lives is active: what any of them has promised holds, since none is there to contradict it.
     fn all_silent(&mut self) -> Passed {
-        let greatest =
-            self.channels.iter().filter(|of| of.state == ChannelState::Idle).map(|of| of.watermark).max();
+        let greatest = self.channels.iter().filter(|of| of.state == ChannelState::Idle).map(|of| of.watermark).max();
         let watermark = greatest.and_then(|greatest| self.advance(greatest));
         let status = (self.status == WatermarkStatus::Active).then_some(WatermarkStatus::Idle);
         self.status = WatermarkStatus::Idle;
@@ -158,12 +157,8 @@ impl WatermarkMerger {
     }
 
     fn advance_to_minimum(&mut self) -> Option<Watermark> {
-        let minimum = self
-            .channels
-            .iter()
-            .filter(|of| of.state == ChannelState::Aligned)
-            .map(|of| of.watermark)
-            .min()?;
+        let minimum =
+            self.channels.iter().filter(|of| of.state == ChannelState::Aligned).map(|of| of.watermark).min()?;
         self.advance(minimum)
     }
 

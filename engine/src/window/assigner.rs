@@ -17,9 +17,11 @@ impl WindowSpec {
     pub fn check(&self) -> Result<()> {
         let refuse = |message: String| Err(Error::Invalid(message));
         match *self {
-            Self::Tumbling { size, offset } if size <= 0 || offset.unsigned_abs() >= size.unsigned_abs() => refuse(
-                format!("a tumbling window must satisfy size > 0 and abs(offset) < size; its size is {size} ms and its offset {offset} ms"),
-            ),
+            Self::Tumbling { size, offset } if size <= 0 || offset.unsigned_abs() >= size.unsigned_abs() => {
+                refuse(format!(
+                    "a tumbling window must satisfy size > 0 and abs(offset) < size; its size is {size} ms and its offset {offset} ms"
+                ))
+            }
             Self::Sliding { size, slide, offset }
                 if size <= 0 || slide <= 0 || offset.unsigned_abs() >= slide.unsigned_abs() =>
             {
@@ -28,7 +30,10 @@ impl WindowSpec {
                 ))
             }
             Self::Cumulating { max_size, step, offset }
-                if max_size <= 0 || step <= 0 || max_size % step != 0 || offset.unsigned_abs() >= max_size.unsigned_abs() =>
+                if max_size <= 0
+                    || step <= 0
+                    || max_size % step != 0
+                    || offset.unsigned_abs() >= max_size.unsigned_abs() =>
             {
                 refuse(format!(
                     "a cumulating window must satisfy step > 0, max size a multiple of step and abs(offset) < max size; its max size is {max_size} ms, its step {step} ms and its offset {offset} ms"
@@ -37,7 +42,12 @@ impl WindowSpec {
             Self::Session { gap: SessionGap::Fixed(gap) } if gap <= 0 => {
                 refuse(format!("a session window must satisfy 0 < size; its gap is {gap} ms"))
             }
-            Self::Tumbling { .. } | Self::Sliding { .. } | Self::Cumulating { .. } | Self::Session { .. } | Self::Global => Ok(()),
+            Self::Tumbling { .. }
+            | Self::Sliding { .. }
+            | Self::Cumulating { .. }
+            | Self::Session { .. }
+            | Self::Global
+            | Self::Attached { .. } => Ok(()),
         }
     }
 
@@ -84,6 +94,8 @@ impl WindowSpec {
                 windows.push(TimeWindow::GLOBAL);
                 true
             }
+            // The window is in the row's columns and not in its time.
+            Self::Attached { .. } => false,
         }
     }
 
@@ -94,7 +106,7 @@ impl WindowSpec {
             Self::Tumbling { size, .. } => Some(size),
             Self::Sliding { size, slide, .. } => Some(gcd(size, slide)),
             Self::Cumulating { step, .. } => Some(step),
-            Self::Session { .. } | Self::Global => None,
+            Self::Session { .. } | Self::Global | Self::Attached { .. } => None,
         }
     }
 
@@ -102,7 +114,7 @@ impl WindowSpec {
     pub fn offset(&self) -> i64 {
         match *self {
             Self::Tumbling { offset, .. } | Self::Sliding { offset, .. } | Self::Cumulating { offset, .. } => offset,
-            Self::Session { .. } | Self::Global => 0,
+            Self::Session { .. } | Self::Global | Self::Attached { .. } => 0,
         }
     }
 }

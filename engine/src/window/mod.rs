@@ -8,6 +8,19 @@ use arrow::datatypes::SchemaRef;
 use crate::aggregate::AggregateSpec;
 
 pub mod assigner;
+mod contents;
+mod emission;
+mod grid;
+pub mod groups;
+mod rows;
+mod session;
+mod stored;
+mod trigger;
+mod triggered;
+
+pub use grid::GridWindows;
+pub use session::SessionWindows;
+pub use triggered::TriggeredWindows;
 
 /// The time interval `[start, end)` in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +79,23 @@ pub struct WindowAggregateSpec {
     pub late_output: bool,
     /// What is computed.
     pub aggregates: Vec<AggregateSpec>,
+    /// Which part of the work is done here.
+    pub phase: Phase,
+}
+
+/// An aggregation is done in one place, or in two: summed up before the exchange, finished after it.
+///
+/// Between the two go *partials*: the keys, `window_start` and `window_end` of a pane, how many rows there were, and the
+/// states of the accumulators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Rows in, results out.
+    #[default]
+    Single,
+    /// Rows in, partials out.
+    Local,
+    /// Partials in, results out.
+    Global,
 }
 
 /// Where the time of a row comes from.
@@ -114,6 +144,13 @@ pub enum WindowSpec {
     },
     /// One window for all of time.
     Global,
+    /// The window that the row has been given before: an aggregation over the results of a windowed one.
+    Attached {
+        /// The `Timestamp(ms)` column with its start.
+        start: usize,
+        /// The `Timestamp(ms)` column with its end.
+        end: usize,
+    },
 }
 
 /// How long a key must be silent for its session to end.

@@ -1,0 +1,168 @@
+//! The keys of one window or pane and their accumulators.
+
+use std::sync::Arc;
+
+use arrow::array::cast::AsArray;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+
+use super::WindowAggregateSpec;
+use crate::aggregate::{AccumulatorSet, GroupIndex, RowNumbers};
+use crate::error::Result;
+use crate::key::hash::hash_rows;
+use crate::key::key_group::{KeyGroup, MaxParallelism};
+use crate::key::table::KeyTable;
+
+/// What is the same for all groups of an aggregation.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    pub(super) spec: Arc<WindowAggregateSpec>,
+    pub(super) key_fields: Vec<Field>,
+    pub(super) state_fields: Vec<Field>,
+    pub(super) partial: SchemaRef,
+    pub(super) max_parallelism: MaxParallelism,
+}
+
+impl Layout {
+    pub(super) fn new(spec: Arc<WindowAggregateSpec>, max_parallelism: MaxParallelism) -> Result<Self> {
+        let key_fields = spec.keys.iter().map(|&key| spec.input.field(key).clone()).collect();
+        let state_fields = AccumulatorSet::new(&spec.aggregates, &spec.input)?.state_fields();
+        let partial = partial_schema(&spec)?;
+        Ok(Self { spec, key_fields, state_fields, partial, max_parallelism })
+    }
+
+    pub(super) fn key_columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
+        self.spec.keys.iter().map(|&key| ArrayRef::clone(batch.column(key))).collect()
+    }
+
+    /// The key group of each row of `keys`.
+    pub(super) fn key_groups(&self, keys: &[ArrayRef], rows: usize) -> Result<Vec<KeyGroup>> {
+        let mut hashes = Vec::new();
+        if keys.is_empty() {
+            hashes.resize(rows, 0);
+        } else {
+            hash_rows(keys, rows, &mut hashes)?;
+        }
+        Ok(hashes.into_iter().map(|hash| self.max_parallelism.group_of(hash)).collect())
+    }
+}
+
+/// The columns of partial results: keys, pane, number of rows, states. The exchange carries them in this order.
+pub fn partial_schema(spec: &WindowAggregateSpec) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = spec.keys.iter().map(|&key| spec.input.field(key).clone()).collect();
+    fields.push(window_field("window_start"));
+    fields.push(window_field("window_end"));
+    fields.push(Field::new("rows", DataType::Int64, false));
+    fields.extend(AccumulatorSet::new(&spec.aggregates, &spec.input)?.state_fields());
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+pub(super) fn window_field(name: &str) -> Field {
+    Field::new(name, DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, None), false)
+}
+
+/// Keys, and what is known of each.
+#[derive(Debug)]
+pub(super) struct Groups {
+    keys: KeyTable,
+    accumulators: AccumulatorSet,
+    /// How many rows each group has; 0 where a number is free.
+    rows: Vec<i64>,
+    found: Vec<GroupIndex>,
+}
+
+impl Groups {
+    pub(super) fn new(layout: &Layout) -> Result<Self> {
+        let types = layout.key_fields.iter().map(|field| field.data_type().clone()).collect();
+        let accumulators = AccumulatorSet::new(&layout.spec.aggregates, &layout.spec.input)?;
+        Ok(Self { keys: KeyTable::new(types)?, accumulators, rows: Vec::new(), found: Vec::new() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(super) fn is_invertible(&self) -> bool {
+        self.accumulators.is_invertible()
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.accumulators.memory_bytes() + self.rows.capacity() * size_of::<i64>()
+    }
+
+    /// Adds rows.
+    pub(super) fn update(&mut self, keys: &[ArrayRef], batch: &RecordBatch, numbers: RowNumbers<'_>) -> Result<()> {
+        self.find(keys, batch.num_rows())?;
+        self.found.iter().for_each(|&group| self.rows[group as usize] += 1);
+        self.accumulators.update(&self.found, batch, numbers)
+    }
+
+    /// Adds states: keys, how many rows, and the columns of [`AccumulatorSet::states`].
+    pub(super) fn merge(&mut self, keys: &[ArrayRef], rows: &ArrayRef, states: &[ArrayRef]) -> Result<()> {
+        self.find(keys, rows.len())?;
+        let counts = rows.as_primitive::<Int64Type>().values();
+        self.found.iter().zip(counts).for_each(|(&group, count)| self.rows[group as usize] += count);
+        self.accumulators.merge(&self.found, states)
+    }
+
+    /// Adds all of `other`.
+    pub(super) fn merge_groups(&mut self, other: &Self) -> Result<()> {
+        let groups = other.live();
+        self.merge(&other.key_columns(&groups)?, &other.row_counts(&groups), &other.states(&groups)?)
+    }
+
+    /// Takes all of `other` away; keys without rows are forgotten.
+    pub(super) fn retract_groups(&mut self, other: &Self) -> Result<()> {
+        let groups = other.live();
+        self.find(&other.key_columns(&groups)?, groups.len())?;
+        self.accumulators.retract(&self.found, &other.states(&groups)?)?;
+        for (&group, &from) in self.found.iter().zip(&groups) {
+            self.rows[group as usize] -= other.rows[from as usize];
+            if self.rows[group as usize] == 0 {
+                self.accumulators.reset(group);
+                self.keys.remove(group);
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, keys: &[ArrayRef], rows: usize) -> Result<()> {
+        self.keys.intern(keys, rows, &mut self.found)?;
+        let used = self.keys.capacity_used();
+        self.accumulators.resize(used);
+        self.rows.resize(used, 0);
+        Ok(())
+    }
+
+    /// The groups that have rows, ascending.
+    pub(super) fn live(&self) -> Vec<GroupIndex> {
+        (0..).zip(&self.rows).filter_map(|(group, rows)| (*rows > 0).then_some(group)).collect()
+    }
+
+    pub(super) fn key_columns(&self, groups: &[GroupIndex]) -> Result<Vec<ArrayRef>> {
+        self.keys.columns(groups)
+    }
+
+    pub(super) fn values(&self, groups: &[GroupIndex]) -> Result<Vec<ArrayRef>> {
+        self.accumulators.values(groups)
+    }
+
+    pub(super) fn states(&self, groups: &[GroupIndex]) -> Result<Vec<ArrayRef>> {
+        self.accumulators.states(groups)
+    }
+
+    pub(super) fn row_counts(&self, groups: &[GroupIndex]) -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(groups.iter().map(|&group| self.rows[group as usize])))
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.keys.clear();
+        self.accumulators.clear();
+        self.rows.clear();
+    }
+}

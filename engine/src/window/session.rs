@@ -1,0 +1,441 @@
+//! Session windows with a fixed gap that fire once, when the watermark passes their end.
+//!
+//! Nearly every row belongs to the session that its key has open already and only moves that session's end. So the open
+//! session of a key stands in a column addressed by the key's number, a key's further sessions (rows far out of order) in
+//! a small list, and no timer is moved when a session grows: a session is filed under the end it had when it began, and
+//! filed again when the watermark comes by and finds that it has grown.
+//!
+//! ```text
+//!  calendar:  bucket 17: [k3 k8]   bucket 18: [k1]   …      bucket = end / width
+//!  watermark passes bucket 17:  k3 has ended → fired;  k8 ends in bucket 19 by now → filed there
+//! ```
+//!
+//! The rules are those of [`super::TriggeredWindows`]: sessions that overlap or touch merge, a row is late when the session
+//! it would make has ended and it meets none that is open.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow::array::cast::AsArray;
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::datatypes::{Field, TimestampMillisecondType};
+
+use super::groups::{Layout, window_field};
+use super::{Phase, SessionGap, TimeSource, TimeWindow, TriggerSpec, WindowAggregateSpec, WindowSpec, emission, rows};
+use crate::aggregate::{AccumulatorSet, GroupIndex, RowNumbers};
+use crate::batch::EventBatch;
+use crate::element::{Barrier, CheckpointId, Watermark};
+use crate::error::{Error, Result};
+use crate::key::key_group::MaxParallelism;
+use crate::key::table::{KeyIndex, KeyTable};
+use crate::operators::{InputId, Operator, OperatorContext, PortId, ProcessingTime, Progress};
+use crate::state::OperatorState;
+
+/// The operator. See the [module](self).
+#[derive(Debug)]
+pub struct SessionWindows {
+    layout: Layout,
+    gap: i64,
+    keys: KeyTable,
+    /// By key: the session that rows are most likely to meet.
+    open: Vec<Option<Session>>,
+    /// By key: the others.
+    others: BTreeMap<KeyIndex, Vec<Session>>,
+    accumulators: AccumulatorSet,
+    free: Vec<GroupIndex>,
+    used: GroupIndex,
+    calendar: BTreeMap<i64, Vec<Filed>>,
+    bucket_width: i64,
+    watermark: i64,
+    next_row: i64,
+    ended: Vec<(KeyIndex, Session)>,
+    emitted: usize,
+    found: Vec<KeyIndex>,
+    groups: Vec<GroupIndex>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Session {
+    start: i64,
+    end: i64,
+    group: GroupIndex,
+}
+
+/// A session that may have ended by the time its bucket is reached.
+#[derive(Debug, Clone, Copy)]
+struct Filed {
+    key: KeyIndex,
+    group: GroupIndex,
+}
+
+impl Session {
+    fn window(self) -> TimeWindow {
+        TimeWindow { start: self.start, end: self.end }
+    }
+}
+
+impl SessionWindows {
+    /// Whether this operator can do what `spec` asks for.
+    pub fn can_run(spec: &WindowAggregateSpec) -> bool {
+        matches!(spec.window, WindowSpec::Session { gap: SessionGap::Fixed(_) })
+            && spec.time != TimeSource::Processing
+            && spec.trigger == TriggerSpec::EventTime
+            && spec.evictor.is_none()
+            && spec.allowed_lateness_ms == 0
+            && spec.phase == Phase::Single
+    }
+
+    /// An empty operator for `spec`, which [`SessionWindows::can_run`].
+    pub fn new(spec: Arc<WindowAggregateSpec>, max_parallelism: MaxParallelism) -> Result<Self> {
+        spec.window.check()?;
+        let WindowSpec::Session { gap: SessionGap::Fixed(gap) } = spec.window else {
+            return Err(Error::internal("not a session window with a fixed gap"));
+        };
+        let accumulators = AccumulatorSet::new(&spec.aggregates, &spec.input)?;
+        let layout = Layout::new(spec, max_parallelism)?;
+        let types = layout.key_fields.iter().map(|field| field.data_type().clone()).collect();
+        Ok(Self {
+            keys: KeyTable::new(types)?,
+            layout,
+            gap,
+            open: Vec::new(),
+            others: BTreeMap::new(),
+            accumulators,
+            free: Vec::new(),
+            used: 0,
+            calendar: BTreeMap::new(),
+            bucket_width: (gap / 16).max(1),
+            watermark: i64::MIN,
+            next_row: 0,
+            ended: Vec::new(),
+            emitted: 0,
+            found: Vec::new(),
+            groups: Vec::new(),
+        })
+    }
+
+    fn take_in(&mut self, batch: &EventBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let times = rows::times(&self.layout.spec, batch, cx.now)?;
+        let rows = batch.num_rows();
+        let mut found = std::mem::take(&mut self.found);
+        self.keys.intern(&self.layout.key_columns(&batch.rows), rows, &mut found)?;
+        self.open.resize(self.keys.capacity_used(), None);
+        let mut pending = Pending { groups: std::mem::take(&mut self.groups), from: 0, late: Vec::new() };
+        pending.groups.clear();
+        for row in 0..rows {
+            let (key, time) = (found[row], times[row]);
+            if let Some(session) = &mut self.open[key as usize]
+                && session.start <= time
+                && time <= session.end
+            {
+                // A row inside the open session, or one that moves its end.
+                let end = time.saturating_add(self.gap);
+                if end > session.end {
+                    if self.others.contains_key(&key) {
+                        self.join_or_begin(key, time, batch, &mut pending)?;
+                        continue;
+                    }
+                    session.end = end;
+                }
+                pending.groups.push(session.group);
+                continue;
+            }
+            self.join_or_begin(key, time, batch, &mut pending)?;
+        }
+        self.apply(batch, &mut pending)?;
+        self.next_row += i64::try_from(rows).unwrap_or(i64::MAX);
+        self.forget_empty_keys(pending.late.iter().map(|&row| found[row as usize]).collect());
+        cx.metrics.count_late(pending.late.len());
+        if self.layout.spec.late_output && !pending.late.is_empty() {
+            cx.out.emit(PortId::LATE, batch.take(&UInt32Array::from(pending.late))?);
+        }
+        (self.found, self.groups) = (found, pending.groups);
+        Ok(())
+    }
+
+    /// The row at `time` opens a session, or joins those that it meets, which become one.
+    fn join_or_begin(&mut self, key: KeyIndex, time: i64, batch: &EventBatch, pending: &mut Pending) -> Result<()> {
+        let Some(end) = time.checked_add(self.gap) else {
+            return Err(Error::data(
+                &self.layout.spec.name,
+                format!("a row's time {time} lies so far from 1970 that its session cannot be represented"),
+            ));
+        };
+        let own = TimeWindow { start: time, end };
+        let mut met: Vec<Session> = Vec::new();
+        if let Some(session) = self.open[key as usize]
+            && session.window().intersects(own)
+        {
+            met.push(session);
+            self.open[key as usize] = None;
+        }
+        if let Some(others) = self.others.get_mut(&key) {
+            others.retain(|other| {
+                let meets = other.window().intersects(own);
+                if meets {
+                    met.push(*other);
+                }
+                !meets
+            });
+            if others.is_empty() {
+                self.others.remove(&key);
+            }
+        }
+        let session = match met.as_slice() {
+            [] if end - 1 <= self.watermark => {
+                pending.late.push(u32::try_from(pending.groups.len()).unwrap_or(u32::MAX));
+                // A place that no accumulator is updated for.
+                pending.groups.push(GroupIndex::MAX);
+                return Ok(());
+            }
+            [] => self.begin(key, own),
+            [first, rest @ ..] => {
+                if !rest.is_empty() {
+                    self.apply(batch, pending)?;
+                }
+                self.merge(*first, rest, own)?
+            }
+        };
+        pending.groups.push(session.group);
+        if let Some(before) = self.open[key as usize].replace(session) {
+            self.others.entry(key).or_default().push(before);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, key: KeyIndex, window: TimeWindow) -> Session {
+        let group = self.free.pop().unwrap_or_else(|| {
+            self.used += 1;
+            self.used - 1
+        });
+        self.accumulators.resize(self.used as usize);
+        self.file(key, group, window.end);
+        Session { start: window.start, end: window.end, group }
+    }
+
+    fn merge(&mut self, first: Session, rest: &[Session], own: TimeWindow) -> Result<Session> {
+        let mut merged = first.window().cover(own);
+        for other in rest {
+            merged = merged.cover(other.window());
+            let states = self.accumulators.states(&[other.group])?;
+            self.accumulators.merge(&[first.group], &states)?;
+            self.accumulators.reset(other.group);
+            self.free.push(other.group);
+        }
+        Ok(Session { start: merged.start, end: merged.end, group: first.group })
+    }
+
+    fn file(&mut self, key: KeyIndex, group: GroupIndex, end: i64) {
+        self.calendar.entry((end - 1).div_euclid(self.bucket_width)).or_default().push(Filed { key, group });
+    }
+
+    /// Updates the accumulators with the rows that were assigned since the last time.
+    fn apply(&mut self, batch: &EventBatch, pending: &mut Pending) -> Result<()> {
+        let (from, to) = (pending.from, pending.groups.len());
+        pending.from = to;
+        let groups = &pending.groups[from..to];
+        let first = self.next_row + i64::try_from(from).unwrap_or(i64::MAX);
+        if !groups.contains(&GroupIndex::MAX) {
+            let part = batch.rows.slice(from, to - from);
+            return self.accumulators.update(groups, &part, RowNumbers::Consecutive(first));
+        }
+        let on_time: Vec<u32> =
+            (0_u32..).zip(groups).filter(|(_, of)| **of != GroupIndex::MAX).map(|(at, _)| at).collect();
+        let groups: Vec<GroupIndex> = on_time.iter().map(|&at| groups[at as usize]).collect();
+        let part = batch.slice(from, to - from).take(&UInt32Array::from(on_time.clone()))?;
+        self.accumulators.update(&groups, &part.rows, RowNumbers::Ordered { first, order: &on_time })
+    }
+
+    /// Collects the sessions that the watermark has passed, in the order of their ends.
+    fn collect_ended(&mut self) {
+        let reached = self.watermark.div_euclid(self.bucket_width);
+        let mut filed_again: Vec<(Filed, i64)> = Vec::new();
+        while let Some(bucket) = self.calendar.first_entry() {
+            if *bucket.key() > reached {
+                break;
+            }
+            for filed in bucket.remove() {
+                match self.session_of(filed) {
+                    Some(session) if session.end - 1 <= self.watermark => self.end(filed.key, session),
+                    Some(session) => filed_again.push((filed, session.end)),
+                    // Merged into another, which is filed itself.
+                    None => {}
+                }
+            }
+        }
+        for (filed, end) in filed_again {
+            self.file(filed.key, filed.group, end);
+        }
+        self.ended.sort_by_key(|(_, session)| session.end);
+    }
+
+    fn session_of(&self, filed: Filed) -> Option<Session> {
+        let open = self.open.get(filed.key as usize).copied().flatten().filter(|of| of.group == filed.group);
+        open.or_else(|| self.others.get(&filed.key)?.iter().copied().find(|of| of.group == filed.group))
+    }
+
+    fn end(&mut self, key: KeyIndex, session: Session) {
+        if self.open[key as usize] == Some(session) {
+            self.open[key as usize] = self.others.get_mut(&key).and_then(Vec::pop);
+        } else if let Some(others) = self.others.get_mut(&key) {
+            others.retain(|other| *other != session);
+        }
+        if self.others.get(&key).is_some_and(Vec::is_empty) {
+            self.others.remove(&key);
+        }
+        self.ended.push((key, session));
+    }
+
+    fn emit(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        while self.emitted < self.ended.len() {
+            if cx.out.is_full() {
+                return Ok(Progress::Yield);
+            }
+            let to = self.ended.len().min(self.emitted + cx.out.room());
+            let part = &self.ended[self.emitted..to];
+            let keys: Vec<KeyIndex> = part.iter().map(|(key, _)| *key).collect();
+            let windows: Vec<TimeWindow> = part.iter().map(|(_, session)| session.window()).collect();
+            let groups: Vec<GroupIndex> = part.iter().map(|(_, session)| session.group).collect();
+            let values = self.accumulators.values(&groups)?;
+            cx.out.emit(PortId::MAIN, emission::rows(&self.layout, self.keys.columns(&keys)?, &windows, values)?);
+            for group in groups {
+                self.accumulators.reset(group);
+                self.free.push(group);
+            }
+            self.emitted = to;
+        }
+        self.emitted = 0;
+        let keys = self.ended.drain(..).map(|(key, _)| key).collect();
+        self.forget_empty_keys(keys);
+        Ok(Progress::Done)
+    }
+
+    /// Gives back the numbers of those keys that have no session.
+    fn forget_empty_keys(&mut self, mut keys: Vec<KeyIndex>) {
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            if self.open[key as usize].is_none() && !self.others.contains_key(&key) {
+                self.keys.remove(key);
+            }
+        }
+    }
+
+    fn sessions(&self) -> Vec<(KeyIndex, Session)> {
+        let open = (0..).zip(&self.open).filter_map(|(key, session)| Some((key, (*session)?)));
+        let others = self.others.iter().flat_map(|(key, others)| others.iter().map(|session| (*key, *session)));
+        open.chain(others).collect()
+    }
+
+    fn restore_sessions(&mut self, rows: &RecordBatch) -> Result<()> {
+        let keys = self.layout.key_fields.len();
+        let columns = &rows.columns()[1..];
+        let mut found = Vec::new();
+        self.keys.intern(&columns[..keys], rows.num_rows(), &mut found)?;
+        self.open.resize(self.keys.capacity_used(), None);
+        let starts = columns[keys].as_primitive::<TimestampMillisecondType>();
+        let ends = columns[keys + 1].as_primitive::<TimestampMillisecondType>();
+        let mut groups = Vec::with_capacity(found.len());
+        for (row, &key) in found.iter().enumerate() {
+            let session = self.begin(key, TimeWindow { start: starts.value(row), end: ends.value(row) });
+            groups.push(session.group);
+            if let Some(before) = self.open[key as usize].replace(session) {
+                self.others.entry(key).or_default().push(before);
+            }
+        }
+        self.accumulators.merge(&groups, &columns[keys + 2..])
+    }
+}
+
+/// Rows of a batch that were assigned to sessions.
+#[derive(Debug)]
+struct Pending {
+    /// The session of each row so far; `GroupIndex::MAX` for a late one.
+    groups: Vec<GroupIndex>,
+    /// The first row that the accumulators have not seen.
+    from: usize,
+    late: Vec<u32>,
+}
+
+impl Operator for SessionWindows {
+    fn process_batch(&mut self, _: InputId, batch: EventBatch, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        self.take_in(&batch, cx)?;
+        Ok(Progress::Done)
+    }
+
+    fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        self.watermark = watermark.0;
+        self.collect_ended();
+        self.emit(cx)
+    }
+
+    fn process_time(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
+        Ok(Progress::Done)
+    }
+
+    fn resume(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        self.emit(cx)
+    }
+
+    fn prepare_snapshot(&mut self, _: &Barrier, _: &mut OperatorContext<'_>) -> Result<Progress> {
+        Ok(Progress::Done)
+    }
+
+    fn snapshot(&mut self) -> Result<OperatorState> {
+        let mut state = OperatorState::default();
+        let sessions = self.sessions();
+        if !sessions.is_empty() {
+            let indices: Vec<KeyIndex> = sessions.iter().map(|(key, _)| *key).collect();
+            let keys = self.keys.columns(&indices)?;
+            let key_groups = self.layout.key_groups(&keys, sessions.len())?;
+            let mut columns: Vec<(Field, ArrayRef)> = self.layout.key_fields.iter().cloned().zip(keys).collect();
+            let times = |time: fn(&Session) -> i64| -> ArrayRef {
+                let times = sessions.iter().map(|(_, session)| time(session));
+                Arc::new(arrow::array::TimestampMillisecondArray::from_iter_values(times))
+            };
+            columns.push((window_field("window_start"), times(|session| session.start)));
+            columns.push((window_field("window_end"), times(|session| session.end)));
+            let groups: Vec<GroupIndex> = sessions.iter().map(|(_, session)| session.group).collect();
+            columns.extend(self.layout.state_fields.iter().cloned().zip(self.accumulators.states(&groups)?));
+            state.add_keyed("sessions", key_groups, columns)?;
+        }
+        let values = [self.watermark, self.next_row];
+        state.add_value("clock", values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        Ok(state)
+    }
+
+    fn restore(&mut self, parts: Vec<OperatorState>) -> Result<()> {
+        for part in &parts {
+            if let Some(bytes) = part.value("clock") {
+                let broken = || Error::State {
+                    operator: self.layout.spec.name.clone(),
+                    message: "its clock is cut off".to_owned(),
+                };
+                let (clock, next_row) = bytes.split_at_checked(8).ok_or_else(broken)?;
+                let clock = i64::from_le_bytes(clock.try_into().map_err(|_| broken())?);
+                let next_row = i64::from_le_bytes(next_row.try_into().map_err(|_| broken())?);
+                self.watermark = self.watermark.max(clock);
+                self.next_row = self.next_row.max(next_row);
+            }
+            part.keyed("sessions").try_for_each(|rows| self.restore_sessions(rows))?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint_completed(&mut self, _: CheckpointId) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
+        Ok(Progress::Done)
+    }
+
+    fn next_time(&self) -> Option<ProcessingTime> {
+        None
+    }
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
