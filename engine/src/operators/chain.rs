@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::{InputId, OUTPUT_BUDGET_ROWS, Operator, OperatorContext, Output, PortId, ProcessingTime, Progress};
+use crate::batch::EventBatch;
 use crate::element::{Barrier, CheckpointId, StreamElement};
 use crate::error::Result;
 use crate::metrics::OperatorMetrics;
@@ -101,6 +102,13 @@ impl OperatorChain {
         self.nodes[0].waiting.push_back(element);
     }
 
+    /// Sends `batch` on from the head's output `port`, as if the head had emitted it: what a source reads beside rows.
+    /// Call only when the chain is drained.
+    pub fn emit_from_head(&mut self, port: PortId, batch: EventBatch, out: &mut dyn ChainOutput) -> Result<()> {
+        self.output.emit(port, batch);
+        self.carry_on(0, out)
+    }
+
     /// Runs until all is processed or something is not ready.
     pub fn poll_run(
         &mut self,
@@ -179,7 +187,7 @@ impl OperatorChain {
         self.carry_on(at, out)?;
         match progress {
             Progress::Yield => self.nodes[at].running = Some(running),
-            Progress::Done => self.complete(at, running, now, out)?,
+            Progress::Done => self.complete(at, running, out)?,
         }
         Ok(())
     }
@@ -201,7 +209,7 @@ impl OperatorChain {
     }
 
     /// What follows a call that is done: nothing after rows, the element itself after the others.
-    fn complete(&mut self, at: usize, running: Running, now: ProcessingTime, out: &mut dyn ChainOutput) -> Result<()> {
+    fn complete(&mut self, at: usize, running: Running, out: &mut dyn ChainOutput) -> Result<()> {
         match running {
             Running::Rows | Running::Time => Ok(()),
             Running::PassOn(element) => {
@@ -211,7 +219,6 @@ impl OperatorChain {
                 self.pass_on(at, &element, out)
             }
             Running::Prepare(barrier) => {
-                let _ = now;
                 let state = self.nodes[at].link.operator.snapshot()?;
                 self.record_snapshot(at, barrier.id, state);
                 self.pass_on(at, &StreamElement::Barrier(barrier), out)

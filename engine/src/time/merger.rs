@@ -73,10 +73,20 @@ impl WatermarkMerger {
         self.merged = watermark;
     }
 
-    /// Another channel has come, active and aligned at what was promised so far.
+    /// Another channel has come, active and aligned at what was promised so far. It takes the place of a finished one, if
+    /// there is one, so that a source that reads a million files one after the other merges a handful of channels.
     pub fn add_channel(&mut self) -> usize {
-        self.channels.push(Channel { watermark: self.merged, state: ChannelState::Aligned });
-        self.channels.len() - 1
+        let channel = Channel { watermark: self.merged, state: ChannelState::Aligned };
+        match self.channels.iter().position(|of| of.state == ChannelState::Finished) {
+            Some(free) => {
+                self.channels[free] = channel;
+                free
+            }
+            None => {
+                self.channels.push(channel);
+                self.channels.len() - 1
+            }
+        }
     }
 
     /// Channel `channel` promises `watermark`. One that is idle or finished promises nothing.
