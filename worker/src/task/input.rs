@@ -1,0 +1,152 @@
+//! Where a task's elements come from: a source's reader, or the channels of other tasks.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use arrow::array::RecordBatch;
+use millstream_engine::batch::EventBatch;
+use millstream_engine::element::StreamElement;
+use millstream_engine::error::{Error, Result};
+use millstream_engine::operators::ProcessingTime;
+use millstream_engine::time::merger::{Passed, WatermarkMerger};
+
+use super::run_loop::TaskError;
+use super::source::SourceInput;
+use crate::exchange::{GateElement, InputGate};
+
+/// The head of a task.
+#[derive(Debug)]
+pub enum TaskInput {
+    /// It reads a source.
+    Source(Box<SourceInput>),
+    /// It reads other tasks.
+    Gate(GateInput),
+}
+
+/// What an input gives out.
+#[derive(Debug)]
+pub enum InputElement {
+    /// For the head of the chain.
+    Element(StreamElement),
+    /// Rows that could not be decoded, for the head's side output.
+    DeadLetters(RecordBatch),
+}
+
+impl TaskInput {
+    /// What comes next. `Pending` wakes the task.
+    pub fn poll_next(
+        &mut self,
+        now: ProcessingTime,
+        waker_cx: &mut Context<'_>,
+    ) -> Poll<Result<InputElement, TaskError>> {
+        match self {
+            Self::Source(source) => source.poll_next(now, waker_cx),
+            Self::Gate(gate) => gate.poll_next(waker_cx).map(|element| element.map(InputElement::Element)),
+        }
+    }
+
+    /// When `poll_next` is wanted again though nothing woke the task.
+    pub fn next_time(&self) -> Option<ProcessingTime> {
+        match self {
+            Self::Source(source) => source.next_time(),
+            Self::Gate(_) => None,
+        }
+    }
+}
+
+/// Rows that are gathered into one batch after a shuffle has cut them small.
+const COALESCED_ROWS: usize = 4096;
+
+/// Channels from other tasks, merged: small batches become larger ones, watermarks become one clock.
+#[derive(Debug)]
+pub struct GateInput {
+    gate: InputGate,
+    merger: WatermarkMerger,
+    gathered: Vec<EventBatch>,
+    gathered_rows: usize,
+    outgoing: VecDeque<StreamElement>,
+}
+
+impl GateInput {
+    /// The input over `gate`, which has `channels` channels.
+    pub fn new(gate: InputGate, channels: usize) -> Self {
+        Self {
+            gate,
+            merger: WatermarkMerger::new(channels),
+            gathered: Vec::new(),
+            gathered_rows: 0,
+            outgoing: VecDeque::new(),
+        }
+    }
+
+    fn poll_next(&mut self, waker_cx: &Context<'_>) -> Poll<Result<StreamElement, TaskError>> {
+        loop {
+            if let Some(element) = self.outgoing.pop_front() {
+                return Poll::Ready(Ok(element));
+            }
+            match self.gate.poll_next(waker_cx) {
+                Poll::Ready(GateElement::Element(channel, element)) => self.take(channel, element)?,
+                Poll::Ready(GateElement::Lost(_)) => return Poll::Ready(Err(TaskError::InputLost)),
+                // Nothing else is there: what was gathered goes on at once.
+                Poll::Pending if self.gathered.is_empty() => return Poll::Pending,
+                Poll::Pending => self.hand_on_gathered()?,
+            }
+        }
+    }
+
+    fn take(&mut self, channel: usize, element: StreamElement) -> Result<()> {
+        match element {
+            StreamElement::Batch(batch) => self.gather(batch),
+            StreamElement::Watermark(watermark) => {
+                let passed = self.merger.on_watermark(channel, watermark);
+                self.pass_on(passed)
+            }
+            StreamElement::Status(status) => {
+                let passed = self.merger.on_status(channel, status);
+                self.pass_on(passed)
+            }
+            StreamElement::EndOfInput => {
+                let passed = self.merger.on_end(channel);
+                self.pass_on(passed)
+            }
+            StreamElement::Barrier(barrier) => {
+                Err(Error::internal(format!("barrier {} in a job that takes no checkpoints", barrier.id.0)))
+            }
+        }
+    }
+
+    fn gather(&mut self, batch: EventBatch) -> Result<()> {
+        self.gathered_rows += batch.num_rows();
+        self.gathered.push(batch);
+        if self.gathered_rows >= COALESCED_ROWS {
+            self.hand_on_gathered()?;
+        }
+        Ok(())
+    }
+
+    fn hand_on_gathered(&mut self) -> Result<()> {
+        let batch = match self.gathered.len() {
+            0 => return Ok(()),
+            1 => self.gathered.pop(),
+            _ => Some(EventBatch::concat(&self.gathered)?),
+        };
+        self.gathered.clear();
+        self.gathered_rows = 0;
+        self.outgoing.extend(batch.map(StreamElement::Batch));
+        Ok(())
+    }
+
+    /// Rows before the watermark that speaks of them.
+    fn pass_on(&mut self, passed: Passed) -> Result<()> {
+        if passed == Passed::default() {
+            return Ok(());
+        }
+        self.hand_on_gathered()?;
+        self.outgoing.extend(passed.watermark.map(StreamElement::Watermark));
+        self.outgoing.extend(passed.status.map(StreamElement::Status));
+        if passed.end {
+            self.outgoing.push_back(StreamElement::EndOfInput);
+        }
+        Ok(())
+    }
+}

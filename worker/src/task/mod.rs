@@ -1,0 +1,23 @@
+//! A task: one subtask of a chain of operators, from its input to its outputs.
+//!
+//! ```text
+//!           ┌────────────────────── poll ──────────────────────┐
+//!           ▼                                                  │
+//!   run the chain ──► not ready ──► wait (room, sink, input)   │ after a few elements the slot's other
+//!        │ drained                                             │ tasks get their turn
+//!        ▼                                                     │
+//!   timers due? ──► tell the operators ────────────────────────┤
+//!        │ none                                                │
+//!        ▼                                                     │
+//!   next element of the input ──► push it into the chain ──────┘
+//! ```
+//!
+//! A task never blocks its slot's thread: everything it may have to wait for wakes it.
+
+mod input;
+mod run_loop;
+mod source;
+
+pub use input::{GateInput, TaskInput};
+pub use run_loop::{Ended, Task, TaskError};
+pub use source::{SourceInput, SourceParts, SplitRequests};

@@ -1,0 +1,113 @@
+//! The loop of a task: one `poll`, everything that can wake it on one screen.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use millstream_engine::batch::EventBatch;
+use millstream_engine::error::Error;
+use millstream_engine::operators::chain::{ChainState, OperatorChain};
+use millstream_engine::operators::{PortId, ProcessingTime};
+
+use super::input::{InputElement, TaskInput};
+use crate::clock::Clock;
+use crate::exchange::Outputs;
+
+/// Elements after which a task lets the slot's other tasks run, so that what it has sent is worked on while it is in the
+/// cache.
+const ELEMENTS_PER_TURN: usize = 4;
+
+/// One subtask of a chain.
+#[derive(Debug)]
+pub struct Task {
+    input: TaskInput,
+    chain: OperatorChain,
+    outputs: Outputs,
+    clock: Arc<dyn Clock>,
+    timer: Timer,
+}
+
+/// How a task ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
+
+/// Why a task ended otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// It failed.
+    #[error(transparent)]
+    Failed(#[from] Error),
+    /// A task that it reads from has ended otherwise; that one says why.
+    #[error("a task that it reads from is gone")]
+    InputLost,
+}
+
+impl Task {
+    /// A task that has done nothing yet.
+    pub fn new(input: TaskInput, chain: OperatorChain, outputs: Outputs, clock: Arc<dyn Clock>) -> Self {
+        Self { input, chain, outputs, clock, timer: Timer::default() }
+    }
+
+    /// Runs until the input has ended and everything is passed on.
+    pub fn poll(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<Ended, TaskError>> {
+        for _ in 0..ELEMENTS_PER_TURN {
+            let now = self.clock.now();
+            match self.chain.poll_run(now, &mut self.outputs, waker_cx)? {
+                Poll::Ready(ChainState::Drained) => {}
+                Poll::Ready(ChainState::Finished) => return Poll::Ready(Ok(Ended)),
+                Poll::Pending => return Poll::Pending,
+            }
+            if self.chain.next_time().is_some_and(|at| at <= now) {
+                self.chain.advance_time(now);
+                continue;
+            }
+            match self.input.poll_next(now, waker_cx)? {
+                Poll::Ready(InputElement::Element(element)) => self.chain.push(element),
+                Poll::Ready(InputElement::DeadLetters(rows)) => {
+                    let rows = EventBatch::inserts(rows);
+                    self.chain.emit_from_head(PortId::DEAD_LETTERS, rows, &mut self.outputs)?;
+                }
+                Poll::Pending => {
+                    let next = [self.chain.next_time(), self.input.next_time()].into_iter().flatten().min();
+                    if self.timer.poll_until(next, self.clock.as_ref(), waker_cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        waker_cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Wakes a task at the time that it waits for.
+#[derive(Default)]
+struct Timer {
+    armed: Option<(ProcessingTime, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+}
+
+impl Timer {
+    /// Ready when `time` has come; without a time never.
+    fn poll_until(&mut self, time: Option<ProcessingTime>, clock: &dyn Clock, waker_cx: &mut Context<'_>) -> Poll<()> {
+        let Some(time) = time else {
+            self.armed = None;
+            return Poll::Pending;
+        };
+        if self.armed.as_ref().is_none_or(|(armed, _)| *armed != time) {
+            self.armed = Some((time, clock.sleep_until(time)));
+        }
+        let fired = self.armed.as_mut().is_some_and(|(_, sleep)| sleep.as_mut().poll(waker_cx).is_ready());
+        if fired {
+            self.armed = None;
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl std::fmt::Debug for Timer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Timer").field("time", &self.armed.as_ref().map(|(time, _)| time)).finish()
+    }
+}
