@@ -1,12 +1,14 @@
 //! What to run: a program as a graph of operators, and the graph of tasks that it becomes. Plain data, pure functions.
 //!
 //! The planner makes a [`StreamGraph`]: one node per source, operator and sink. [`chaining`] joins nodes that run in one
-//! task and makes the [`JobGraph`] of it: vertices (chains) and edges (how rows are spread between them).
+//! task and makes the [`JobGraph`] of it: vertices (chains) and edges (how rows are spread between them). Before that,
+//! [`two_phase`] puts a local part in front of exchanges.
 
 pub mod chaining;
 pub mod ids;
 pub mod job_graph;
 pub mod stream_graph;
+pub mod two_phase;
 
 pub use ids::OperatorId;
 pub use job_graph::{JobEdge, JobGraph, JobVertex};

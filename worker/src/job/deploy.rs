@@ -15,7 +15,7 @@ use millstream_engine::operators::{Operator, PortId, Stateless};
 use millstream_graph::stream_graph::SourceNode;
 use millstream_graph::{JobEdge, JobGraph, NodeKind, Partitioning};
 
-use super::JobSpec;
+use super::{JobSpec, StartError};
 use super::commits::Commits;
 use super::metrics::JobMetrics;
 use super::splits::Enumerator;
@@ -31,7 +31,7 @@ pub(super) fn tasks(
     stop: &Arc<AtomicBool>,
     commits: &Commits,
     metrics: &Arc<JobMetrics>,
-) -> Result<Vec<Vec<(TaskName, Task)>>> {
+) -> Result<Vec<Vec<(TaskName, Task)>>, StartError> {
     let mut deployment = Deployment {
         spec,
         graph: &spec.graph,
@@ -40,7 +40,7 @@ pub(super) fn tasks(
         commits,
         metrics,
         channels: Channels::between(&spec.graph),
-        enumerators: HashMap::new(),
+        enumerators: enumerators(&spec.graph, io)?,
     };
     let mut slots: Vec<Vec<(TaskName, Task)>> = Vec::new();
     slots.resize_with(spec.graph.slots_needed() as usize, Vec::new);
@@ -52,6 +52,22 @@ pub(super) fn tasks(
         }
     }
     Ok(slots)
+}
+
+/// The enumerator of each source, by node. They look at the outside world first, so that what is missing is known before
+/// anything runs.
+fn enumerators(graph: &JobGraph, io: &Io) -> Result<HashMap<usize, Enumerator>, StartError> {
+    let mut made = HashMap::new();
+    for (node, of) in graph.program.nodes.iter().enumerate() {
+        match &of.kind {
+            NodeKind::Source(of) => {
+                let enumerator = of.source.create_enumerator().map_err(StartError::Input)?;
+                made.insert(node, Enumerator::new(enumerator, io.handle().clone()));
+            }
+            NodeKind::Operator(_) | NodeKind::Sink(_) => {}
+        }
+    }
+    Ok(made)
 }
 
 /// The first slot of each vertex: groups one after the other, subtask i of all vertices of a group in the group's slot i.
@@ -101,14 +117,8 @@ impl Deployment<'_> {
 
     fn source(&mut self, node: usize, of: &SourceNode, subtask: u32) -> Result<Box<SourceInput>> {
         let parallelism = self.graph.program.nodes[node].parallelism;
-        let enumerator = match self.enumerators.get(&node) {
-            Some(enumerator) => enumerator.clone(),
-            None => {
-                let made = Enumerator::new(of.source.create_enumerator()?, self.io.handle().clone());
-                self.enumerators.insert(node, made.clone());
-                made
-            }
-        };
+        let missing = || Error::internal(format!("source {node} has no enumerator"));
+        let enumerator = self.enumerators.get(&node).ok_or_else(missing)?;
         let reader = of.source.create_reader(ReaderContext { subtask, parallelism, io: self.io.blocking() })?;
         let parts = SourceParts {
             source: Arc::clone(&of.source),

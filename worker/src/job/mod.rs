@@ -100,8 +100,19 @@ impl JobControl {
     }
 }
 
+/// Why a job could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What a source names cannot be read: a missing file, a pattern that matches nothing.
+    #[error(transparent)]
+    Input(Error),
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
 /// Deploys a job and starts its slots.
-pub fn start(spec: JobSpec, io: &Io) -> Result<RunningJob> {
+pub fn start(spec: JobSpec, io: &Io) -> Result<RunningJob, StartError> {
     let stop = Arc::new(AtomicBool::new(false));
     let commits = Commits::of(&spec.graph, is_unbounded(&spec.graph), io)?;
     let metrics = Arc::new(JobMetrics::new(&spec.graph));

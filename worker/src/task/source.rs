@@ -191,9 +191,8 @@ impl SourceInput {
             }
             SplitAnswer::AskAgain(at) => {
                 self.ask_again = Some(at);
-                if self.clock.splits.is_empty() {
-                    self.outgoing.push_back(InputElement::Element(StreamElement::Status(WatermarkStatus::Idle)));
-                }
+                let passed = self.clock.merger.wait_for_channels();
+                self.pass_on(passed);
                 Ok(())
             }
             SplitAnswer::NoMore => {
@@ -251,12 +250,10 @@ impl SourceInput {
     fn clock_of(&mut self, split: &Arc<str>, now: ProcessingTime) -> Option<&mut SplitClock> {
         let strategy = self.parts.watermark.as_ref()?.strategy;
         if !self.clock.splits.contains_key(split) {
-            let clock = SplitClock {
-                channel: self.clock.merger.add_channel(),
-                generator: WatermarkGenerator::new(strategy),
-                rows_at: now,
-                idle: false,
-            };
+            let (channel, passed) = self.clock.merger.add_channel();
+            self.pass_on(passed);
+            let generator = WatermarkGenerator::new(strategy);
+            let clock = SplitClock { channel, generator, rows_at: now, idle: false };
             self.clock.splits.insert(Arc::clone(split), clock);
         }
         self.clock.splits.get_mut(split)
