@@ -7,12 +7,13 @@
 //!   Aligned ───────► Idle                  was promised, so it holds nobody back until it has caught up
 //!      ▲              │ Active
 //!      │ caught up    ▼
-//!      └────────── Unaligned     any ── EndOfInput ──► Finished (for ever)
+//!      └────────── Unaligned     any ── end of time ──► Over ── EndOfInput ──► Finished (for ever)
 //! ```
 //!
-//! A finished channel neither holds the clock back nor pushes it to the end of time while another one lives. (Flink 2.3
+//! A channel that is over neither holds the clock back nor pushes it to the end of time while another one lives. (Flink 2.3
 //! does the latter, FLINK-38477: the maximum over idle channels includes the end of time of a finished one, and all later
-//! rows are late.) The end of time comes out only when every channel has sent it.
+//! rows are late.) The end of time comes out only when every channel has sent it; it counts from an idle channel too, since a
+//! source may end while it is silent.
 //!
 //! Pure: it is told what arrived and answers what to pass on.
 
@@ -52,6 +53,8 @@ enum ChannelState {
     Unaligned,
     /// It is silent.
     Idle,
+    /// It has promised the end of time and only ends after this.
+    Over,
     /// It has ended.
     Finished,
 }
@@ -73,35 +76,44 @@ impl WatermarkMerger {
         self.merged = watermark;
     }
 
-    /// Another channel has come, active and aligned at what was promised so far. It takes the place of a finished one, if
-    /// there is one, so that a source that reads a million files one after the other merges a handful of channels.
-    pub fn add_channel(&mut self) -> usize {
+    /// Another channel has come, active and aligned at what was promised so far: its number, and what is to be passed on
+    /// before anything of it. It takes the place of a finished one, if there is one, so that a source that reads a million
+    /// files one after the other merges a handful of channels.
+    pub fn add_channel(&mut self) -> (usize, Passed) {
         let channel = Channel { watermark: self.merged, state: ChannelState::Aligned };
-        match self.channels.iter().position(|of| of.state == ChannelState::Finished) {
-            Some(free) => {
-                self.channels[free] = channel;
-                free
-            }
-            None => {
-                self.channels.push(channel);
-                self.channels.len() - 1
-            }
-        }
+        let place = self.channels.iter().position(|of| of.state == ChannelState::Finished).unwrap_or_else(|| {
+            self.channels.push(channel);
+            self.channels.len() - 1
+        });
+        self.channels[place] = channel;
+        (place, Passed { status: self.become_status(WatermarkStatus::Active), ..Passed::default() })
     }
 
-    /// Channel `channel` promises `watermark`. One that is idle or finished promises nothing.
+    /// No channel is left, and another may come after a while: until then the clock's reader must not wait for it.
+    pub fn wait_for_channels(&mut self) -> Passed {
+        let waits = self.channels.iter().all(|of| of.state == ChannelState::Finished);
+        let status = if waits { self.become_status(WatermarkStatus::Idle) } else { None };
+        Passed { status, ..Passed::default() }
+    }
+
+    /// Channel `channel` promises `watermark`. One that is idle or finished promises nothing but the end of time.
     pub fn on_watermark(&mut self, channel: usize, watermark: Watermark) -> Passed {
-        let merged = self.merged;
-        let of = &mut self.channels[channel];
-        match of.state {
-            ChannelState::Idle | ChannelState::Finished => return Passed::default(),
+        let state = self.channels[channel].state;
+        match state {
+            ChannelState::Over | ChannelState::Finished => return Passed::default(),
+            ChannelState::Idle | ChannelState::Aligned | ChannelState::Unaligned if watermark == Watermark::MAX => {
+                return self.be_over(channel, ChannelState::Over, Watermark::MAX);
+            }
+            ChannelState::Idle => return Passed::default(),
             ChannelState::Aligned | ChannelState::Unaligned => {}
         }
+        let merged = self.merged;
+        let of = &mut self.channels[channel];
         if watermark <= of.watermark {
             return Passed::default();
         }
         of.watermark = watermark;
-        if of.state == ChannelState::Unaligned && watermark >= merged {
+        if watermark >= merged {
             of.state = ChannelState::Aligned;
         }
         Passed { watermark: self.advance_to_minimum(), ..Passed::default() }
@@ -110,7 +122,7 @@ impl WatermarkMerger {
     /// Channel `channel` falls silent or speaks again.
     pub fn on_status(&mut self, channel: usize, status: WatermarkStatus) -> Passed {
         match (self.channels[channel].state, status) {
-            (ChannelState::Finished, _)
+            (ChannelState::Over | ChannelState::Finished, _)
             | (ChannelState::Idle, WatermarkStatus::Idle)
             | (ChannelState::Aligned | ChannelState::Unaligned, WatermarkStatus::Active) => Passed::default(),
             (ChannelState::Aligned | ChannelState::Unaligned, WatermarkStatus::Idle) => self.fall_silent(channel),
@@ -120,14 +132,27 @@ impl WatermarkMerger {
 
     /// Channel `channel` has ended.
     pub fn on_end(&mut self, channel: usize) -> Passed {
-        if self.channels[channel].state == ChannelState::Finished {
-            return Passed::default();
-        }
+        let Channel { watermark, state } = self.channels[channel];
+        let passed = match state {
+            ChannelState::Finished => return Passed::default(),
+            ChannelState::Over => {
+                self.channels[channel].state = ChannelState::Finished;
+                Passed::default()
+            }
+            ChannelState::Aligned | ChannelState::Unaligned | ChannelState::Idle => {
+                self.be_over(channel, ChannelState::Finished, watermark)
+            }
+        };
+        Passed { end: self.channels.iter().all(|of| of.state == ChannelState::Finished), ..passed }
+    }
+
+    /// Nothing that counts comes on the channel any more.
+    fn be_over(&mut self, channel: usize, state: ChannelState, watermark: Watermark) -> Passed {
         let was_last_active = self.is_last_active(channel);
-        self.channels[channel].state = ChannelState::Finished;
-        if self.channels.iter().all(|of| of.state == ChannelState::Finished) {
-            let watermark = self.advance(self.minimum_of_finished());
-            return Passed { watermark, status: None, end: true };
+        self.channels[channel] = Channel { watermark, state };
+        if self.channels.iter().all(|of| matches!(of.state, ChannelState::Over | ChannelState::Finished)) {
+            let least = self.channels.iter().map(|of| of.watermark).min();
+            return Passed { watermark: least.and_then(|least| self.advance(least)), ..Passed::default() };
         }
         if was_last_active {
             return self.all_silent();
@@ -148,17 +173,18 @@ impl WatermarkMerger {
     fn all_silent(&mut self) -> Passed {
         let greatest = self.channels.iter().filter(|of| of.state == ChannelState::Idle).map(|of| of.watermark).max();
         let watermark = greatest.and_then(|greatest| self.advance(greatest));
-        let status = (self.status == WatermarkStatus::Active).then_some(WatermarkStatus::Idle);
-        self.status = WatermarkStatus::Idle;
-        Passed { watermark, status, end: false }
+        Passed { watermark, status: self.become_status(WatermarkStatus::Idle), end: false }
     }
 
     fn speak_again(&mut self, channel: usize) -> Passed {
         let caught_up = self.channels[channel].watermark >= self.merged;
         self.channels[channel].state = if caught_up { ChannelState::Aligned } else { ChannelState::Unaligned };
-        let status = (self.status == WatermarkStatus::Idle).then_some(WatermarkStatus::Active);
-        self.status = WatermarkStatus::Active;
-        Passed { status, ..Passed::default() }
+        Passed { status: self.become_status(WatermarkStatus::Active), ..Passed::default() }
+    }
+
+    /// The merged status, if it changes.
+    fn become_status(&mut self, status: WatermarkStatus) -> Option<WatermarkStatus> {
+        (std::mem::replace(&mut self.status, status) != status).then_some(status)
     }
 
     fn is_last_active(&self, channel: usize) -> bool {
@@ -170,10 +196,6 @@ impl WatermarkMerger {
         let minimum =
             self.channels.iter().filter(|of| of.state == ChannelState::Aligned).map(|of| of.watermark).min()?;
         self.advance(minimum)
-    }
-
-    fn minimum_of_finished(&self) -> Watermark {
-        self.channels.iter().map(|of| of.watermark).min().unwrap_or(Watermark::MIN)
     }
 
     fn advance(&mut self, to: Watermark) -> Option<Watermark> {
