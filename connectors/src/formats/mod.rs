@@ -1,31 +1,64 @@
 //! Formats: bytes to columns and back.
 //!
-//! A [`Decoder`] is compiled for one list of columns and takes bytes as they come; it finds the records in them by itself.
+//! A [`FormatSpec`] is what a table's options say. It makes a [`Decoder`], compiled for one list of columns, which takes
+//! bytes as they come and finds the records in them by itself, or an [`Encoder`], which appends whole batches to a buffer.
 //! A record that cannot be decoded is a [`BadRow`], one at a time, and what becomes of it is the reader's
-//! [`BadRowPolicy`]. An [`Encoder`] appends whole batches to a buffer.
+//! [`BadRowPolicy`]. Parquet has no stream of records: [`parquet`] reads and writes whole files.
+//!
+//! ```text
+//!            scan: where is what            convert: column by column
+//!   bytes ──────────────────────► tokens ─────────────────────────────► columns ──flush──► RecordBatch
+//!          json · csv · raw       (a lane for each wanted value)  values · columns · rows
+//! ```
+//!
+//! The two steps are apart for speed: the scan looks at every byte once and knows no types, and a conversion is one tight
+//! loop for a whole lane. They are apart for correctness too: a record that cannot be scanned never reaches a column.
 
 use arrow::array::RecordBatch;
-use millstream_engine::batch::EventBatch;
+use arrow::datatypes::SchemaRef;
+use millstream_engine::batch::{EventBatch, RowKind};
+use millstream_engine::error::{Error, Result};
+
+mod cells;
+mod columns;
+pub mod csv;
+pub mod json;
+mod lines;
+pub mod parquet;
+mod raw;
+mod rows;
+mod spec;
+mod token;
+mod values;
+mod wanted;
+
+pub use spec::{Format, FormatSpec};
 
 /// Turns the bytes of one split into batches.
+///
+/// A reader gives it what it has, drops what was taken and gives the rest again with more behind it. Two rules hold for
+/// whoever calls: when nothing was taken although records wait, flush first; and a position to go on from moves only with
+/// records that were flushed, because bytes are also taken without making a record (blank lines, comments, a record
+/// that is longer than allowed and is passed over in pieces).
 pub trait Decoder: Send {
     /// Takes records from the front of `input` until `limit` records are waiting for [`Decoder::flush`] or no complete one
     /// is left, and answers how many bytes it took. With `last` nothing follows `input`, so a final record needs no end.
-    fn decode(&mut self, input: &[u8], limit: usize, last: bool) -> millstream_engine::error::Result<usize>;
+    fn decode(&mut self, input: &[u8], limit: usize, last: bool) -> Result<usize>;
 
     /// How many records wait, good and bad.
     fn waiting(&self) -> usize;
 
     /// Gives out what waits.
-    fn flush(&mut self) -> millstream_engine::error::Result<Decoded>;
+    fn flush(&mut self) -> Result<Decoded>;
 }
 
 /// What a decoder made of some records.
 #[derive(Debug)]
 pub struct Decoded {
-    /// The good rows.
+    /// The good rows that meet the filters.
     pub rows: RecordBatch,
-    /// The columns for the watermark, if they were asked for apart, one row for each good row.
+    /// The columns for the watermark, if they were asked for apart, one row for each good row whether a filter dropped it
+    /// or not.
     pub watermark_rows: Option<RecordBatch>,
     /// How many records were read, good and bad.
     pub records: usize,
@@ -40,7 +73,7 @@ pub struct BadRow {
     pub record: usize,
     /// What is wrong: names the column and the value.
     pub reason: String,
-    /// The record as it stood there.
+    /// The record as it stood there, without its line end. Of a record that is longer than allowed, the beginning.
     pub raw: Vec<u8>,
 }
 
@@ -58,6 +91,27 @@ pub enum BadRowPolicy {
 
 /// Turns batches into bytes.
 pub trait Encoder: Send {
-    /// Appends `batch` to `bytes`: for text formats a line for each row.
-    fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> millstream_engine::error::Result<()>;
+    /// Appends what a file starts with: the header line of CSV, nothing for other formats.
+    fn begin(&mut self, bytes: &mut Vec<u8>);
+
+    /// Appends `batch` to `bytes`: for text formats a line for each row. Fails without having appended anything.
+    fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> Result<()>;
 }
+
+/// Refuses what an encoder for `schema` cannot write.
+fn encoder_check(format: &str, schema: &SchemaRef, batch: &EventBatch) -> Result<()> {
+    if batch.rows.schema_ref().fields().len() != schema.fields().len() {
+        return Err(Error::internal("a batch does not have the columns that its encoder was made for"));
+    }
+    let updates = batch.row_kinds.as_ref().is_some_and(|kinds| kinds.iter().any(|&kind| kind != RowKind::Insert as u8));
+    if updates {
+        return Err(Error::data(
+            format!("format '{format}'"),
+            "the rows are changes of a table (updates or deletes), and this format can only write new rows",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

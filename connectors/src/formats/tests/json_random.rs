@@ -1,0 +1,1 @@
+//! Random JSON, compared with another parser.
