@@ -14,16 +14,31 @@ use millstream_engine::io::source::{Boundedness, Source};
 
 pub mod blackhole;
 mod blocking;
+#[cfg(test)]
+mod conformance;
+pub mod datagen;
 pub mod error;
+pub mod filesystem;
+mod fixed_splits;
 pub mod formats;
+pub mod nexmark;
 pub mod options;
 pub mod print;
+mod records;
+pub mod socket;
 
 pub use error::{Error, Result};
 pub use options::Options;
 
 /// All connectors, in the order in which they are listed to people.
-pub static CONNECTORS: &[&dyn Connector] = &[&blackhole::Blackhole, &print::Print];
+pub static CONNECTORS: &[&dyn Connector] = &[
+    &blackhole::Blackhole,
+    &datagen::Datagen,
+    &filesystem::Filesystem,
+    &nexmark::Nexmark,
+    &print::Print,
+    &socket::Socket,
+];
 
 /// The connector called `name`.
 pub fn connector(name: &str) -> Option<&'static dyn Connector> {
@@ -80,6 +95,12 @@ impl TableSpec {
 pub trait TableSource: Send + Sync + Debug {
     /// Whether it ends.
     fn boundedness(&self) -> Boundedness;
+
+    /// Looks whether what it reads is there, so that a missing file is told before a job starts. Does IO; called once, where
+    /// the job is submitted. The source finds the same by itself later.
+    fn check_inputs(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Plans to read what is asked for, and no more.
     fn scan(&self, request: ScanRequest) -> Result<Scan>;

@@ -1,1 +1,12 @@
-//! stub
+//! From a program to a graph of operators.
+
+pub mod error;
+pub mod functions;
+pub mod options;
+pub mod session;
+pub mod sql;
+mod thread;
+
+pub use error::{Error, Position, Result};
+pub use session::Session;
+pub use thread::on_planning_thread;

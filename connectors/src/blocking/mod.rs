@@ -24,7 +24,7 @@ mod pump;
 pub(crate) mod test_io;
 
 pub(crate) use lane::{Lane, LaneWorker};
-pub(crate) use pump::{Buffers, ByteSource, Chunk, HEADROOM, Pump};
+pub(crate) use pump::{Buffers, ByteSource, Chunk, ChunkReader, HEADROOM, Producer, Pump};
 
 /// The state behind `mutex`. A panic of the other side leaves it as it was, because both sides change it in single steps.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

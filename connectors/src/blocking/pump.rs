@@ -1,8 +1,9 @@
-//! Reads bytes ahead of whoever decodes them.
+//! Reads ahead of whoever uses what is read.
 //!
-//! The reading side fills [`Chunk`]s of [`CHUNK_BYTES`] until [`CHUNKS_AHEAD`] of them wait, then stops; the decoding side
-//! takes them one by one and gives the buffers back through [`Buffers`], so that a long file is read with a handful of
-//! buffers whose pages stay mapped (a fresh page costs more than the rows on it).
+//! A [`Producer`] runs on an IO thread until [`ITEMS_AHEAD`] items wait, and then stops; the slot's side takes them one by
+//! one. Most items are [`Chunk`]s of bytes: [`ChunkReader`] fills them from a [`ByteSource`], and their buffers come back
+//! through [`Buffers`], so that a long file is read with a handful of buffers whose pages stay mapped (a fresh page costs
+//! more than the rows on it).
 //!
 //! Each chunk has [`HEADROOM`] free bytes in front. The record that a chunk cuts in two is completed by copying its first
 //! part there, and not by copying the chunk.
@@ -20,15 +21,110 @@ use super::{guarded, lock};
 pub(crate) const CHUNK_BYTES: usize = 512 * 1024;
 /// Free bytes in front of a chunk's own.
 pub(crate) const HEADROOM: usize = 64 * 1024;
-/// How many chunks may wait.
-const CHUNKS_AHEAD: usize = 4;
+/// How many items may wait.
+const ITEMS_AHEAD: usize = 4;
 /// Reading goes on when no more than so many wait: not for every single one.
-const CHUNKS_LOW: usize = 2;
+const ITEMS_LOW: usize = 2;
 /// How many buffers are kept for reuse.
-const SPARE_BUFFERS: usize = CHUNKS_AHEAD + 2;
+const SPARE_BUFFERS: usize = ITEMS_AHEAD + 2;
+
+/// Makes items one after the other. Used on an IO thread; may block.
+pub(crate) trait Producer: Send + 'static {
+    /// What it makes.
+    type Item: Send;
+
+    /// The next one; `None` at the end.
+    fn produce(&mut self) -> Result<Option<Self::Item>>;
+}
+
+/// The slot's side. Dropping it ends the reading after the item that is being made.
+pub(crate) struct Pump<P: Producer> {
+    shared: Arc<Mutex<State<P>>>,
+    io: Arc<dyn IoRuntime>,
+}
+
+struct State<P: Producer> {
+    ready: VecDeque<P::Item>,
+    /// Here while nothing is being read; with the IO thread otherwise; gone after the end.
+    producer: Option<P>,
+    /// How it ended, if it has; taken by the side that is told.
+    end: Option<Result<()>>,
+    /// Nobody wants more.
+    dropped: bool,
+    waker: Option<Waker>,
+}
+
+impl<P: Producer> Pump<P> {
+    /// Runs `producer` once the first item is asked for.
+    pub(crate) fn new(producer: P, io: Arc<dyn IoRuntime>) -> Self {
+        let state = State { ready: VecDeque::new(), producer: Some(producer), end: None, dropped: false, waker: None };
+        Self { shared: Arc::new(Mutex::new(state)), io }
+    }
+
+    /// The next item, or `None` after the last. Not to be called again after `None` or an error.
+    pub(crate) fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<P::Item>>> {
+        let mut state = lock(&self.shared);
+        if state.ready.len() <= ITEMS_LOW
+            && let Some(producer) = state.producer.take()
+        {
+            drop(state);
+            let shared = Arc::clone(&self.shared);
+            self.io.spawn_blocking(Box::new(move || read_ahead(&shared, producer)));
+            state = lock(&self.shared);
+        }
+        if let Some(item) = state.ready.pop_front() {
+            return Poll::Ready(Ok(Some(item)));
+        }
+        if let Some(end) = state.end.take() {
+            return Poll::Ready(end.map(|()| None));
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl<P: Producer> Drop for Pump<P> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.shared);
+        state.dropped = true;
+        state.producer = None;
+    }
+}
+
+/// The work on the IO thread: reads until enough waits, the end, or nobody wants more.
+fn read_ahead<P: Producer>(shared: &Mutex<State<P>>, mut producer: P) {
+    loop {
+        let produced = guarded("reading", || producer.produce());
+        let mut state = lock(shared);
+        if state.dropped {
+            return;
+        }
+        match produced {
+            Ok(None) => state.end = Some(Ok(())),
+            Ok(Some(item)) => state.ready.push_back(item),
+            Err(error) => state.end = Some(Err(error)),
+        }
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+        if state.end.is_some() {
+            return;
+        }
+        if state.ready.len() >= ITEMS_AHEAD {
+            state.producer = Some(producer);
+            return;
+        }
+    }
+}
+
+impl<P: Producer> std::fmt::Debug for Pump<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pump").field("ready", &lock(&self.shared).ready.len()).finish_non_exhaustive()
+    }
+}
 
 /// Where bytes come from. Used on an IO thread; may block.
-pub(crate) trait ByteSource: Send {
+pub(crate) trait ByteSource: Send + 'static {
     /// Reads into the front of `buffer`, and answers how many bytes; 0 at the end.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
 }
@@ -40,6 +136,29 @@ pub(crate) struct Chunk {
     pub(crate) buffer: Vec<u8>,
     /// One past the last byte.
     pub(crate) end: usize,
+}
+
+/// Fills chunks.
+pub(crate) struct ChunkReader<S> {
+    source: S,
+    buffers: Buffers,
+}
+
+impl<S: ByteSource> ChunkReader<S> {
+    /// Fills chunks from `source`, in buffers of `buffers`.
+    pub(crate) fn new(source: S, buffers: Buffers) -> Self {
+        Self { source, buffers }
+    }
+}
+
+impl<S: ByteSource> Producer for ChunkReader<S> {
+    type Item = Chunk;
+
+    fn produce(&mut self) -> Result<Option<Chunk>> {
+        let mut buffer = self.buffers.take();
+        let length = self.source.read(&mut buffer[HEADROOM..])?;
+        Ok((length > 0).then_some(Chunk { buffer, end: HEADROOM + length }))
+    }
 }
 
 /// Buffers that are not in use, shared by a reader and its pumps. Holds at most [`SPARE_BUFFERS`].
@@ -57,101 +176,6 @@ impl Buffers {
         if buffer.len() == HEADROOM + CHUNK_BYTES && spare.len() < SPARE_BUFFERS {
             spare.push(buffer);
         }
-    }
-}
-
-/// The decoding side. Dropping it ends the reading after the chunk that is being read.
-#[derive(Debug)]
-pub(crate) struct Pump {
-    shared: Arc<Shared>,
-    io: Arc<dyn IoRuntime>,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    buffers: Buffers,
-}
-
-struct State {
-    ready: VecDeque<Chunk>,
-    /// Here while nothing is being read; with the IO thread otherwise; gone after the end.
-    source: Option<Box<dyn ByteSource>>,
-    /// How it ended, if it has; taken by the side that is told.
-    end: Option<Result<()>>,
-    /// Nobody wants more.
-    dropped: bool,
-    waker: Option<Waker>,
-}
-
-impl Pump {
-    /// Reads `source` once the first chunk is asked for.
-    pub(crate) fn new(source: Box<dyn ByteSource>, buffers: Buffers, io: Arc<dyn IoRuntime>) -> Self {
-        let state = State { ready: VecDeque::new(), source: Some(source), end: None, dropped: false, waker: None };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), buffers }), io }
-    }
-
-    /// The next bytes, or `None` after the last. Not to be called again after `None` or an error.
-    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>>> {
-        let mut state = lock(&self.shared.state);
-        if state.ready.len() <= CHUNKS_LOW
-            && let Some(source) = state.source.take()
-        {
-            drop(state);
-            let shared = Arc::clone(&self.shared);
-            self.io.spawn_blocking(Box::new(move || shared.read_ahead(source)));
-            state = lock(&self.shared.state);
-        }
-        if let Some(chunk) = state.ready.pop_front() {
-            return Poll::Ready(Ok(Some(chunk)));
-        }
-        if let Some(end) = state.end.take() {
-            return Poll::Ready(end.map(|()| None));
-        }
-        state.waker = Some(cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl Drop for Pump {
-    fn drop(&mut self) {
-        let mut state = lock(&self.shared.state);
-        state.dropped = true;
-        state.source = None;
-    }
-}
-
-impl Shared {
-    /// The work on the IO thread: reads until enough waits, the end, or nobody wants more.
-    fn read_ahead(&self, mut source: Box<dyn ByteSource>) {
-        loop {
-            let mut buffer = self.buffers.take();
-            let read = guarded("reading", || source.read(&mut buffer[HEADROOM..]));
-            let mut state = lock(&self.state);
-            if state.dropped {
-                return;
-            }
-            match read {
-                Ok(0) => state.end = Some(Ok(())),
-                Ok(length) => state.ready.push_back(Chunk { buffer, end: HEADROOM + length }),
-                Err(error) => state.end = Some(Err(error)),
-            }
-            if let Some(waker) = state.waker.take() {
-                waker.wake();
-            }
-            if state.end.is_some() {
-                return;
-            }
-            if state.ready.len() >= CHUNKS_AHEAD {
-                state.source = Some(source);
-                return;
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("ready", &lock(&self.state).ready.len()).finish_non_exhaustive()
     }
 }
 
@@ -177,14 +201,19 @@ mod tests {
         }
     }
 
+    fn numbers(fail: bool) -> ChunkReader<Numbers> {
+        ChunkReader::new(Numbers { left: 100, fail }, Buffers::default())
+    }
+
     fn read_all(io: Arc<dyn IoRuntime>, fail: bool) -> (Vec<u8>, Result<()>) {
-        let mut pump = Pump::new(Box::new(Numbers { left: 100, fail }), Buffers::default(), io);
+        let buffers = Buffers::default();
+        let mut pump = Pump::new(ChunkReader::new(Numbers { left: 100, fail }, buffers.clone()), io);
         let mut bytes = Vec::new();
         loop {
-            match wait(|cx| pump.poll_chunk(cx)) {
+            match wait(|cx| pump.poll_item(cx)) {
                 Ok(Some(chunk)) => {
                     bytes.extend_from_slice(&chunk.buffer[HEADROOM..chunk.end]);
-                    pump.shared.buffers.give(chunk.buffer);
+                    buffers.give(chunk.buffer);
                 }
                 Ok(None) => return (bytes, Ok(())),
                 Err(error) => return (bytes, Err(error)),
@@ -211,9 +240,9 @@ mod tests {
 
     #[test]
     fn no_more_than_the_bound_is_read_ahead() {
-        let mut pump = Pump::new(Box::new(Numbers { left: 100, fail: false }), Buffers::default(), Arc::new(InPlace));
-        assert!(wait(|cx| pump.poll_chunk(cx)).unwrap().is_some());
-        assert_eq!(lock(&pump.shared.state).ready.len(), CHUNKS_AHEAD - 1);
+        let mut pump = Pump::new(numbers(false), Arc::new(InPlace));
+        assert!(wait(|cx| pump.poll_item(cx)).unwrap().is_some());
+        assert_eq!(lock(&pump.shared).ready.len(), ITEMS_AHEAD - 1);
     }
 
     struct Panics;
@@ -226,8 +255,8 @@ mod tests {
 
     #[test]
     fn a_panic_on_the_io_thread_is_an_error_and_not_a_wait_for_ever() {
-        let mut pump = Pump::new(Box::new(Panics), Buffers::default(), Arc::new(Threads));
-        let error = wait(|cx| pump.poll_chunk(cx)).unwrap_err();
+        let mut pump = Pump::new(ChunkReader::new(Panics, Buffers::default()), Arc::new(Threads));
+        let error = wait(|cx| pump.poll_item(cx)).unwrap_err();
         assert!(error.to_string().contains("reading panicked"), "{error}");
     }
 }

@@ -15,7 +15,7 @@ use crate::{Connector, Result, TableSource, TableSpec};
 
 mod options;
 mod sink;
-mod text;
+pub(crate) mod text;
 
 pub use sink::PrintSink;
 

@@ -1,0 +1,60 @@
+//! Rows into the bytes of a part file.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use millstream_engine::batch::EventBatch;
+use millstream_engine::error::Result;
+
+use crate::formats::{Encoder, FormatSpec};
+
+/// How the parts of a sink are written.
+#[derive(Debug, Clone)]
+pub(crate) struct PartFormat {
+    spec: FormatSpec,
+}
+
+impl PartFormat {
+    /// Writes as `spec` says. Fails if the format cannot hold a column of `schema`.
+    pub(crate) fn new(spec: FormatSpec, schema: &SchemaRef) -> Result<Self> {
+        let format = Self { spec };
+        format.begin(schema, &mut Vec::new())?;
+        Ok(format)
+    }
+
+    /// Begins a part with the columns of `schema`; what stands at its front goes to `buffer`.
+    pub(crate) fn begin(&self, schema: &SchemaRef, buffer: &mut Vec<u8>) -> Result<PartEncoder> {
+        let mut encoder = self.spec.encoder(&Arc::clone(schema))?;
+        encoder.begin(buffer);
+        Ok(PartEncoder(encoder))
+    }
+
+    /// How the names of parts end.
+    pub(crate) fn extension(&self) -> &'static str {
+        match self.spec.name() {
+            "raw" => "txt",
+            name => name,
+        }
+    }
+}
+
+/// The encoder of one part.
+pub(crate) struct PartEncoder(Box<dyn Encoder>);
+
+impl PartEncoder {
+    /// Appends `rows` to `buffer`.
+    pub(crate) fn encode(&mut self, rows: &EventBatch, buffer: &mut Vec<u8>) -> Result<()> {
+        self.0.encode(rows, buffer)
+    }
+
+    /// Appends what stands at the part's end.
+    pub(crate) fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for PartEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PartEncoder")
+    }
+}

@@ -1,0 +1,73 @@
+//! What DataFusion's planner complains about, in our words and with its place where it has one.
+
+use datafusion_common::{Column, DataFusionError, SchemaError, Span};
+
+use super::prepass::lower_first;
+use crate::error::{Error, Position};
+
+/// The error that `error` is for the user.
+pub(super) fn explained(error: &DataFusionError) -> Error {
+    let place = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(start);
+    cause(error).or_at(place)
+}
+
+/// Where a span begins.
+pub(super) fn start(span: Span) -> Position {
+    Position { line: span.start.line, column: span.start.column }
+}
+
+fn cause(error: &DataFusionError) -> Error {
+    match error {
+        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => cause(inner),
+        DataFusionError::Shared(inner) => cause(inner),
+        DataFusionError::Collection(errors) => match errors.first() {
+            Some(first) => explained(first),
+            None => Error::internal("an error without a cause"),
+        },
+        DataFusionError::SchemaError(schema, _) => schema_error(schema),
+        DataFusionError::NotImplemented(message) => Error::new(format!("not supported: {}", tidy(message))),
+        DataFusionError::Internal(message) => Error::internal(tidy(message)),
+        DataFusionError::External(source) => match source.downcast_ref::<Error>() {
+            Some(ours) => ours.clone(),
+            None => Error::new(tidy(&source.to_string())),
+        },
+        other => Error::new(tidy(&other.message())),
+    }
+}
+
+fn schema_error(error: &SchemaError) -> Error {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let qualified = field.relation.is_some();
+            let shown = |column: &Column| if qualified { flat(column) } else { column.name.clone() };
+            let known: Vec<String> = valid_fields.iter().map(shown).collect();
+            let plain: Vec<&str> = known.iter().map(String::as_str).chain(valid_fields.iter().map(Column::name)).collect();
+            let place = field.spans().first().map(start);
+            Error::unknown("column", &flat(field), plain).or_at(place)
+        }
+        SchemaError::AmbiguousReference { field } => {
+            let message = format!("the column `{}` is ambiguous; write the table's name before it", field.name);
+            Error::at(field.spans().first().map(start), message)
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Error::new(format!("there are two columns called `{name}`; give one of them another name with AS"))
+        }
+    }
+}
+
+/// `t.c` or `c`, as it is written.
+fn flat(column: &Column) -> String {
+    match &column.relation {
+        Some(relation) => format!("{relation}.{}", column.name),
+        None => column.name.clone(),
+    }
+}
+
+/// The first paragraph, without a full stop and without the planner's own prefixes.
+fn tidy(message: &str) -> String {
+    let message = message.split("\n\n").next().unwrap_or(message).trim();
+    let message = ["Error during planning: ", "Execution error: ", "This feature is not implemented: ", "SQL error: "]
+        .iter()
+        .fold(message, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest));
+    lower_first(message.trim_end_matches('.'))
+}
