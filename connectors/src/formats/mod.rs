@@ -89,13 +89,17 @@ pub enum BadRowPolicy {
     DeadLetter,
 }
 
-/// Turns batches into bytes.
+/// Turns batches into the bytes of one file.
 pub trait Encoder: Send {
-    /// Appends what a file starts with: the header line of CSV, nothing for other formats.
+    /// Appends what a file starts with: the header line of CSV, nothing for other text formats. Comes first.
     fn begin(&mut self, bytes: &mut Vec<u8>);
 
-    /// Appends `batch` to `bytes`: for text formats a line for each row. Fails without having appended anything.
+    /// Appends `batch` to `bytes`: for text formats a line for each row; Parquet may hold rows back. Fails without having
+    /// appended anything.
     fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> Result<()>;
+
+    /// Appends what a file ends with: what was held back, and the footer of Parquet. Comes last.
+    fn finish(&mut self, bytes: &mut Vec<u8>) -> Result<()>;
 }
 
 /// Refuses what an encoder for `schema` cannot write.

@@ -82,6 +82,10 @@ struct RawEncoder {
 impl Encoder for RawEncoder {
     fn begin(&mut self, _: &mut Vec<u8>) {}
 
+    fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+
     fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> Result<()> {
         encoder_check("raw", &self.schema, batch)?;
         let column = batch.rows.column(0);

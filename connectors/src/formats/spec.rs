@@ -14,7 +14,7 @@ use super::rows::{Rows, can_filter};
 use super::values::timestamp::Separator;
 use super::values::zone::Zone;
 use super::wanted::Wanted;
-use super::{BadRowPolicy, Decoder, Encoder, csv, json, raw};
+use super::{BadRowPolicy, Decoder, Encoder, csv, json, parquet, raw};
 use crate::{ColumnFilter, Options, Result};
 
 /// The largest `scan.max-record-size`: offsets inside a batch have 32 bits.
@@ -128,14 +128,13 @@ impl FormatSpec {
         }
     }
 
-    /// Makes an encoder for rows of `schema`. Fails if the format cannot hold a column, naming it, and for Parquet, which is
-    /// written by [`parquet`](super::parquet).
+    /// Makes an encoder for one file with rows of `schema`. Fails if the format cannot hold a column, naming it.
     pub fn encoder(&self, schema: &SchemaRef) -> EngineResult<Box<dyn Encoder>> {
         match &self.format {
             Format::Json(options) => json::encoder(options, schema),
             Format::Csv(options) => csv::encoder(options, schema),
             Format::Raw => raw::encoder(schema),
-            Format::Parquet(_) => Err(EngineError::internal("parquet has no lines to encode")),
+            Format::Parquet(options) => parquet::encoder(options, schema),
         }
     }
 }

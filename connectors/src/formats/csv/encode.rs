@@ -160,6 +160,10 @@ impl Encoder for CsvEncoder {
         bytes.push(b'\n');
     }
 
+    fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+
     fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> Result<()> {
         encoder_check("csv", &self.schema, batch)?;
         let schema = std::sync::Arc::clone(&self.schema);

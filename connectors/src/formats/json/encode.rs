@@ -115,6 +115,10 @@ impl JsonEncoder {
 impl Encoder for JsonEncoder {
     fn begin(&mut self, _: &mut Vec<u8>) {}
 
+    fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+
     fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> Result<()> {
         encoder_check("json", &self.schema, batch)?;
         let fields = self.schema.fields().iter().map(AsRef::<Field>::as_ref);

@@ -18,6 +18,7 @@ mod csv;
 mod encode;
 mod json;
 mod json_random;
+mod parquet;
 mod raw;
 
 /// A table with a format.
