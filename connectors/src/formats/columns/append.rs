@@ -25,8 +25,10 @@ impl Column {
             Values::Boolean(values) => to.each(lane, read_boolean, |value| values.append(value)),
             Values::Int8(values) => to.numbers(lane, values, |token, text| read_integer(token, text)?.try_into().ok()),
             Values::Int16(values) => to.numbers(lane, values, |token, text| read_integer(token, text)?.try_into().ok()),
-            Values::Int32(values) => to.numbers(lane, values, |token, text| read_whole(token, text)?.try_into().ok()),
-            Values::Int64(values) => to.numbers(lane, values, read_whole),
+            Values::Int32(values) => {
+                to.numbers(lane, values, |token, text| read_whole(token, text, source.input)?.try_into().ok());
+            }
+            Values::Int64(values) => to.numbers(lane, values, |token, text| read_whole(token, text, source.input)),
             Values::Float32(values) => to.numbers(lane, values, |token, text| float::float(number(token, text)?)),
             Values::Float64(values) => to.numbers(lane, values, |token, text| float::float(number(token, text)?)),
             Values::Decimal { values, precision, scale } => {
@@ -137,7 +139,11 @@ impl Destination<'_> {
         blobs.offsets.reserve(lane.len());
         for (row, &token) in lane.iter().enumerate() {
             match token.kind {
-                Kind::Text | Kind::Unescaped | Kind::Number | Kind::True | Kind::False => {
+                Kind::Text | Kind::Number | Kind::True | Kind::False => {
+                    blobs.append_from(self.source.input, token.start as usize, token.end as usize);
+                    self.nulls.append_non_null();
+                }
+                Kind::Unescaped => {
                     blobs.bytes.extend_from_slice(self.source.bytes(token));
                     self.nulls.append_non_null();
                 }
@@ -235,9 +241,10 @@ fn read_integer(token: Token, bytes: &[u8]) -> Option<i64> {
 
 /// A whole number. As in Flink, the fraction of a JSON number is cut off for INT and BIGINT.
 #[inline]
-fn read_whole(token: Token, bytes: &[u8]) -> Option<i64> {
+fn read_whole(token: Token, bytes: &[u8], input: &[u8]) -> Option<i64> {
     if token.kind == Kind::Number {
-        integer::integer(bytes).or_else(|| decimal::whole_part(bytes))
+        let (start, end) = (token.start as usize, token.end as usize);
+        integer::integer_within(input, start, end).or_else(|| decimal::whole_part(bytes))
     } else {
         integer::integer(trim(text(token, bytes)?))
     }

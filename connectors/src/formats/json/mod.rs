@@ -15,6 +15,7 @@ use millstream_engine::error::Result;
 mod encode;
 mod records;
 pub(crate) mod scan;
+mod template;
 
 use super::columns::{Nesting, Rules};
 use super::lines::{Limits, RecordDecoder};
@@ -74,7 +75,7 @@ pub(super) fn decoder(options: &JsonOptions, request: &DecoderRequest<'_>) -> Re
     let rows = request.rows_of(rules, &mut wanted)?;
     let lanes = wanted.nodes().len();
     let limits = Limits { max_record_bytes: request.max_record_bytes, utf8: true };
-    Ok(Box::new(RecordDecoder::new(Records::new(wanted), rows, lanes, limits)))
+    Ok(Box::new(RecordDecoder::new(Records::new(&wanted), rows, lanes, limits)))
 }
 
 /// Makes an encoder.

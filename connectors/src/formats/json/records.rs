@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use millstream_engine::error::Result;
 
 use super::scan::{Scanner, Stop};
-use crate::formats::lines::{Scan, Step, line_end};
+use super::template::{HEAD_BYTES, SeenValue, Template, ValuePlace};
+use crate::formats::lines::{Scan, Step, Text, line_end};
 use crate::formats::rows::Block;
 use crate::formats::token::{Kind, Source, Token};
 use crate::formats::wanted::Wanted;
@@ -16,12 +17,24 @@ use crate::formats::wanted::Wanted;
 /// From how many wanted fields on a name is looked up instead of compared with each.
 const MANY_FIELDS: usize = 12;
 
+/// How many layouts are remembered.
+const TEMPLATES: usize = 4;
+
+/// After so many records in a row that had no known layout, only one in so many is still tried and learned from.
+const PATIENCE: u32 = 32;
+
 /// Finds objects and their wanted values.
 #[derive(Debug)]
 pub(crate) struct Records {
     nodes: Vec<Node>,
     /// The tokens of the record that is being scanned, one for each node.
     tokens: Vec<Token>,
+    /// Its values, and whether a name occurred twice.
+    values: Vec<SeenValue>,
+    /// Layouts seen lately, the one that was used last first.
+    templates: Vec<Template>,
+    /// How many records in a row had no known layout.
+    misses: u32,
 }
 
 /// A wanted value, see [`Wanted`].
@@ -36,21 +49,63 @@ struct Node {
 
 impl Records {
     /// Finds what is `wanted`.
-    pub(crate) fn new(wanted: Wanted) -> Self {
-        let nodes: Vec<Node> = (0..wanted.nodes().len()).map(|node| Node::new(&wanted, node)).collect();
+    pub(crate) fn new(wanted: &Wanted) -> Self {
+        let nodes: Vec<Node> = (0..wanted.nodes().len()).map(|node| Node::new(wanted, node)).collect();
         let tokens = vec![Token::ABSENT; nodes.len()];
-        Self { nodes, tokens }
+        Self { nodes, tokens, values: Vec::new(), templates: Vec::new(), misses: 0 }
     }
 
+    /// Reads the object at `start` by a layout that is known.
+    #[inline]
+    fn scan_as_before(&mut self, text: Text<'_>, start: usize, block: &mut Block) -> Option<usize> {
+        for place in 0..self.templates.len() {
+            if let Some(end) = self.templates[place].read(text.bytes, start, text.plain, block) {
+                if place > 0 {
+                    self.templates.swap(0, place);
+                }
+                self.misses = 0;
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    #[cold]
     fn scan_exactly(&mut self, input: &[u8], start: usize, block: &mut Block) -> Result<usize, Stop> {
-        let mut walk =
-            Walk { nodes: &self.nodes, tokens: &mut self.tokens, scanner: Scanner::new(input, start), input };
+        self.values.clear();
+        let mut walk = Walk {
+            nodes: &self.nodes,
+            tokens: &mut self.tokens,
+            values: &mut self.values,
+            twice: false,
+            scanner: Scanner::new(input, start),
+            input,
+        };
         walk.object(0, &mut block.unescaped)?;
-        let end = walk.scanner.at();
+        let (end, twice) = (walk.scanner.at(), walk.twice);
         for (lane, &token) in self.tokens.iter().enumerate().skip(1) {
             block.set(lane, token);
         }
+        // So near the end of the input that no layout could be compared, there is nothing new to learn.
+        if input.len() - end >= HEAD_BYTES {
+            if !twice && self.patient() {
+                self.learn(input, start, end);
+            }
+            self.misses = self.misses.saturating_add(1);
+        }
         Ok(end)
+    }
+
+    /// Whether layouts are tried and learned now: not for every record where none comes back.
+    #[inline]
+    fn patient(&self) -> bool {
+        self.misses < PATIENCE || self.misses.is_multiple_of(PATIENCE)
+    }
+
+    fn learn(&mut self, input: &[u8], start: usize, end: usize) {
+        let template = Template::new(input, start, end, &self.values, &self.tokens);
+        self.templates.truncate(TEMPLATES - 1);
+        self.templates.insert(0, template);
     }
 }
 
@@ -70,7 +125,9 @@ impl Scan for Records {
         Ok(Some(0))
     }
 
-    fn scan(&mut self, input: &[u8], at: usize, last: bool, block: &mut Block) -> Step {
+    #[inline]
+    fn scan(&mut self, text: Text<'_>, at: usize, last: bool, block: &mut Block) -> Step {
+        let input = text.bytes;
         let mut scanner = Scanner::new(input, at);
         scanner.skip_space();
         let start = scanner.at();
@@ -78,6 +135,12 @@ impl Scan for Records {
             return Step::Nothing { next: start };
         }
         let unescaped = block.unescaped.len();
+        if self.patient()
+            && let Some(end) = self.scan_as_before(text, start, block)
+        {
+            return Step::Record { start, end, next: end };
+        }
+        block.unescaped.truncate(unescaped);
         match self.scan_exactly(input, start, block) {
             Ok(end) => Step::Record { start, end, next: end },
             Err(stop) => {
@@ -113,6 +176,10 @@ fn refuse(input: &[u8], start: usize, stop: Stop, last: bool) -> Step {
 struct Walk<'a> {
     nodes: &'a [Node],
     tokens: &'a mut [Token],
+    /// The values it passed, in order; objects that it walked into are not among them.
+    values: &'a mut Vec<SeenValue>,
+    /// Whether a wanted name occurred twice.
+    twice: bool,
     scanner: Scanner<'a>,
     input: &'a [u8],
 }
@@ -140,20 +207,28 @@ impl Walk<'_> {
     fn member(&mut self, field: Option<usize>, unescaped: &mut Vec<u8>) -> Result<(), Stop> {
         let Some(field) = field else {
             let before = unescaped.len();
-            self.scanner.value(unescaped)?;
+            self.value(ValuePlace { lane: 0, open: false }, unescaped)?;
             unescaped.truncate(before);
             return Ok(());
         };
-        if !self.nodes[field].open {
-            self.tokens[field] = self.scanner.value(unescaped)?;
-        } else if self.scanner.peek()? == b'{' {
+        self.twice |= self.tokens[field].kind != Kind::Absent;
+        let open = self.nodes[field].open;
+        if open && self.scanner.peek()? == b'{' {
             self.tokens[field] = Token { kind: Kind::Object, ..Token::ABSENT };
-            self.object(field, unescaped)?;
-        } else {
-            self.tokens[field] = self.scanner.value(unescaped)?;
+            return self.object(field, unescaped);
+        }
+        self.tokens[field] = self.value(ValuePlace { lane: field, open }, unescaped)?;
+        if open {
             self.forget(field, Token::HOLE);
         }
         Ok(())
+    }
+
+    fn value(&mut self, place: ValuePlace, unescaped: &mut Vec<u8>) -> Result<Token, Stop> {
+        let start = self.scanner.at();
+        let token = self.scanner.value(unescaped)?;
+        self.values.push(SeenValue { start, end: self.scanner.at(), place });
+        Ok(token)
     }
 
     /// Nothing is known of the fields of `node`: they are `token`, and what is inside them has nowhere to be.

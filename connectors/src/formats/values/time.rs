@@ -48,13 +48,21 @@ pub(crate) fn seconds(text: &[u8], digits: usize) -> Option<(u32, u32)> {
         return None;
     }
     match rest {
+        [b'.', a, b, c] if digits == 3 => Some((second, milliseconds(*a, *b, *c)?)),
         [] => Some((second, 0)),
         [b'.', fraction @ ..] => Some((second, fraction_of_second(fraction, digits)?)),
         _ => None,
     }
 }
 
+/// Three digits: the fraction that most timestamps have.
 #[inline]
+fn milliseconds(a: u8, b: u8, c: u8) -> Option<u32> {
+    let digits = [a.wrapping_sub(b'0'), b.wrapping_sub(b'0'), c.wrapping_sub(b'0')];
+    let [a, b, c] = digits.map(u32::from);
+    (a < 10 && b < 10 && c < 10).then_some(a * 100 + b * 10 + c)
+}
+
 fn fraction_of_second(text: &[u8], digits: usize) -> Option<u32> {
     if text.is_empty() || text.len() > 9 {
         return None;
@@ -146,6 +154,8 @@ mod tests {
             ("12:30:15.", 3, None),
             ("12:30:15.1234567890", 3, None),
             ("12:30:15.12x", 0, None),
+            ("12:30:15.12x", 3, None),
+            ("12:30:15.x12", 3, None),
             ("1:30:15", 3, None),
         ] {
             let expected = expected.map(|(seconds, fraction)| TimeOfDay { seconds, fraction });
