@@ -150,6 +150,9 @@ impl<'a> Checker<'a> {
     }
 
     fn text(&mut self, text: &str, schema: &Value, path: &Path) {
+        if text.is_empty() && schema.get("minLength").is_some() {
+            return self.say(path, At::Value, "expected text that is not empty".to_owned());
+        }
         let Some(known) = words(schema) else { return };
         if !known.contains(&text) {
             let hint = did_you_mean(text, known.iter().copied());

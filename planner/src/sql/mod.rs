@@ -12,6 +12,7 @@
 mod aggregates;
 mod cast;
 mod check;
+mod column;
 mod context;
 mod dialect;
 mod flink;
@@ -29,4 +30,6 @@ mod typing;
 #[cfg(test)]
 mod expression_tests;
 
+pub(crate) use column::plan_column;
+pub(crate) use types::flink_name;
 pub use expression::{ExpressionPlanner, PlannedAggregate, PlannedExpression, plan_aggregate, plan_expression};

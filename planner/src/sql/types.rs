@@ -144,7 +144,7 @@ fn map(key: DataType, value: DataType) -> DataType {
 }
 
 /// What Flink calls a type.
-pub(super) fn flink_name(arrow: &DataType) -> String {
+pub(crate) fn flink_name(arrow: &DataType) -> String {
     match arrow {
         DataType::Null => "NULL".to_owned(),
         DataType::Boolean => "BOOLEAN".to_owned(),
