@@ -10,5 +10,7 @@ pub mod metrics;
 pub mod operators;
 pub mod spec;
 pub mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod window;

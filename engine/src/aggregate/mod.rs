@@ -67,7 +67,7 @@ mod set;
 
 use arrow::array::{ArrayRef, BooleanArray};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The number of a group: accumulators are columns addressed by it.
 pub type GroupIndex = u32;
@@ -147,8 +147,26 @@ pub trait Accumulator: Send + std::fmt::Debug {
 
 /// The accumulators of `spec` over an argument of type `argument`.
 pub fn accumulator(spec: &AggregateSpec, argument: Option<&DataType>) -> Result<Box<dyn Accumulator>> {
+    match (spec.distinct, spec.function) {
+        // The least of distinct values is the least value, and the first of them the first.
+        (false, _) | (true, AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::First) => {
+            plain(spec, argument)
+        }
+        (true, AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Avg) => {
+            let inner = [plain(spec, argument)?, plain(spec, argument)?];
+            Ok(Box::new(distinct::Distinct::new(inner, required(spec, argument)?)?))
+        }
+        // The last value to come for the first time: nothing that parts of a window could be merged to.
+        (true, AggregateFunction::Last) => {
+            Err(Error::Invalid("LAST_VALUE over DISTINCT values is not supported; leave DISTINCT out".to_owned()))
+        }
+    }
+}
+
+/// The accumulators of `spec` over all values.
+fn plain(spec: &AggregateSpec, argument: Option<&DataType>) -> Result<Box<dyn Accumulator>> {
     let output = spec.output.data_type();
-    let inner: Box<dyn Accumulator> = match spec.function {
+    Ok(match spec.function {
         AggregateFunction::Count => Box::new(counts::Count::default()),
         AggregateFunction::Sum => sums::sum(required(spec, argument)?, output)?,
         AggregateFunction::Avg => sums::average(required(spec, argument)?, output)?,
@@ -158,20 +176,11 @@ pub fn accumulator(spec: &AggregateSpec, argument: Option<&DataType>) -> Result<
             Box::new(positions::Position::new(required(spec, argument)?, positions::End::First)?)
         }
         AggregateFunction::Last => Box::new(positions::Position::new(required(spec, argument)?, positions::End::Last)?),
-    };
-    match (spec.distinct, spec.function) {
-        // The least of distinct values is the least value, and the first of them the first.
-        (false, _)
-        | (
-            true,
-            AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::First | AggregateFunction::Last,
-        ) => Ok(inner),
-        (true, _) => Ok(Box::new(distinct::Distinct::new(inner, required(spec, argument)?)?)),
-    }
+    })
 }
 
 fn required<'a>(spec: &AggregateSpec, argument: Option<&'a DataType>) -> Result<&'a DataType> {
-    argument.ok_or_else(|| crate::error::Error::internal(format!("{:?} without an argument", spec.function)))
+    argument.ok_or_else(|| Error::internal(format!("{:?} without an argument", spec.function)))
 }
 
 /// Whether row `row` is seen: its filter is true (null counts as false) and its argument is not null.

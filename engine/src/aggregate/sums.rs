@@ -5,7 +5,6 @@
 //! would leave its rounding behind.
 
 use std::fmt::Debug;
-use std::ops::{AddAssign, SubAssign};
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
@@ -13,7 +12,9 @@ use arrow::array::types::{
     ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow::array::{Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, new_empty_array};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, UInt64Array, new_empty_array,
+};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 
@@ -46,8 +47,11 @@ enum Kind {
 }
 
 /// A number that sums are kept in.
-trait Number: Copy + Default + AddAssign + SubAssign + Debug + Send + 'static {
+trait Number: Copy + Default + Debug + Send + 'static {
     const INVERTIBLE: bool;
+    /// The sum, and whether it has grown too large for the type.
+    fn plus(self, other: Self) -> (Self, bool);
+    fn minus(self, other: Self) -> (Self, bool);
     fn state_type() -> DataType;
     fn read(column: &ArrayRef, each: impl FnMut(usize, Self)) -> Result<()>;
     fn state(values: Vec<Self>) -> Result<ArrayRef>;
@@ -74,6 +78,25 @@ impl<N: Number> Total<N> {
     fn new(argument: &DataType, output: &DataType, kind: Kind) -> Self {
         Self { sums: Vec::new(), counts: Vec::new(), argument: argument.clone(), output: output.clone(), kind }
     }
+
+    fn combine(&mut self, groups: &[GroupIndex], sums: &ArrayRef, by: impl Fn(N, N) -> (N, bool)) -> Result<()> {
+        let mut too_large = false;
+        N::read(sums, |row, value| {
+            let group = groups[row] as usize;
+            let (sum, overflows) = by(self.sums[group], value);
+            self.sums[group] = sum;
+            too_large |= overflows;
+        })?;
+        self.refuse_if(too_large)
+    }
+
+    fn refuse_if(&self, too_large: bool) -> Result<()> {
+        if too_large {
+            let message = format!("the sum of {} values does not fit 128 bits; cast them to DOUBLE", self.argument);
+            return Err(Error::data("SUM or AVG", message));
+        }
+        Ok(())
+    }
 }
 
 impl<N: Number> Accumulator for Total<N> {
@@ -92,27 +115,29 @@ impl<N: Number> Accumulator for Total<N> {
         let Some(argument) = argument else { return Err(Error::internal("a sum without an argument")) };
         let nullable = (argument.null_count() > 0).then_some(argument.as_ref());
         let always = filter.is_none() && nullable.is_none();
+        let mut too_large = false;
         N::read(argument, |row, value| {
             if always || is_seen(row, filter, nullable) {
                 let group = groups[row] as usize;
-                self.sums[group] += value;
+                let (sum, overflows) = self.sums[group].plus(value);
+                self.sums[group] = sum;
                 self.counts[group] += 1;
+                too_large |= overflows;
             }
-        })
+        })?;
+        self.refuse_if(too_large)
     }
 
     fn merge(&mut self, groups: &[GroupIndex], states: &[ArrayRef]) -> Result<()> {
-        N::read(&states[0], |row, value| self.sums[groups[row] as usize] += value)?;
         let counts = states[1].as_primitive::<Int64Type>().values();
         groups.iter().zip(counts).for_each(|(&group, count)| self.counts[group as usize] += count);
-        Ok(())
+        self.combine(groups, &states[0], N::plus)
     }
 
     fn retract(&mut self, groups: &[GroupIndex], states: &[ArrayRef]) -> Result<()> {
-        N::read(&states[0], |row, value| self.sums[groups[row] as usize] -= value)?;
         let counts = states[1].as_primitive::<Int64Type>().values();
         groups.iter().zip(counts).for_each(|(&group, count)| self.counts[group as usize] -= count);
-        Ok(())
+        self.combine(groups, &states[0], N::minus)
     }
 
     fn is_invertible(&self) -> bool {
@@ -168,6 +193,14 @@ fn each_value<T: ArrowPrimitiveType, N>(
 impl Number for i128 {
     const INVERTIBLE: bool = true;
 
+    fn plus(self, other: Self) -> (Self, bool) {
+        self.overflowing_add(other)
+    }
+
+    fn minus(self, other: Self) -> (Self, bool) {
+        self.overflowing_sub(other)
+    }
+
     fn state_type() -> DataType {
         DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0)
     }
@@ -198,18 +231,13 @@ impl Number for i128 {
         argument: &DataType,
         output: &DataType,
     ) -> Result<ArrayRef> {
-        let scale_up = match (argument, output) {
-            (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => {
-                10_i128.pow(u32::from((to - from).max(0).unsigned_abs()))
-            }
-            _ => 1,
-        };
-        let result = |(sum, count): (Self, i64)| match kind {
-            Kind::Sum => Some(sum),
-            Kind::Average if scale_up == 1 && !matches!(output, DataType::Decimal128(_, _)) => {
-                Some(sum / Self::from(count))
-            }
-            Kind::Average => sum.checked_mul(scale_up).map(|sum| rounded(sum, Self::from(count))),
+        let scale_of = |of: &DataType| if let DataType::Decimal128(_, scale) = of { *scale } else { 0 };
+        let scale_up = 10_i128.checked_pow(u32::from((scale_of(output) - scale_of(argument)).max(0).unsigned_abs()));
+        let scaled = |sum: Self| scale_up.and_then(|by| sum.checked_mul(by));
+        let result = |(sum, count): (Self, i64)| match (kind, output) {
+            (Kind::Sum, _) => scaled(sum),
+            (Kind::Average, DataType::Decimal128(_, _)) => scaled(sum).map(|sum| rounded(sum, Self::from(count))),
+            (Kind::Average, _) => Some(sum / Self::from(count)),
         };
         let mut exact = Vec::with_capacity(totals.len());
         for total in totals {
@@ -235,19 +263,20 @@ fn rounded(sum: i128, count: i128) -> i128 {
 
 /// The values in an integer type that all of them must fit.
 fn narrow(values: &[Option<i128>], output: &DataType) -> Result<ArrayRef> {
-    let mut wide = Vec::with_capacity(values.len());
-    for value in values {
-        wide.push(match value {
-            None => None,
-            Some(value) => Some(i64::try_from(*value).map_err(|_| overflow(*value, output))?),
-        });
+    if *output == DataType::UInt64 {
+        return Ok(Arc::new(fitting::<u64>(values, output)?.into_iter().collect::<UInt64Array>()));
     }
-    let wide: ArrayRef = Arc::new(Int64Array::from(wide));
+    let wide: ArrayRef = Arc::new(Int64Array::from(fitting::<i64>(values, output)?));
     if wide.is_empty() {
         return Ok(new_empty_array(output));
     }
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(&wide, output, &strict).map_err(|error| Error::data("SUM or AVG", error.to_string()))
+}
+
+fn fitting<T: TryFrom<i128>>(values: &[Option<i128>], output: &DataType) -> Result<Vec<Option<T>>> {
+    let fit = |value: i128| T::try_from(value).map_err(|_| overflow(value, output));
+    values.iter().map(|value| value.map(fit).transpose()).collect()
 }
 
 fn overflow(value: i128, output: &DataType) -> Error {
@@ -259,6 +288,14 @@ fn overflow(value: i128, output: &DataType) -> Error {
 
 impl Number for f64 {
     const INVERTIBLE: bool = false;
+
+    fn plus(self, other: Self) -> (Self, bool) {
+        (self + other, false)
+    }
+
+    fn minus(self, other: Self) -> (Self, bool) {
+        (self - other, false)
+    }
 
     fn state_type() -> DataType {
         DataType::Float64

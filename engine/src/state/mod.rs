@@ -6,19 +6,20 @@
 //! between releases.
 //!
 //! ```text
-//!  snapshot = "MSST" | format u16 | sections u32 | section*
+//!  snapshot = "MSST" | format u16 | sections u32 | section* | XXH3-64 u64 of all bytes before
 //!  section  = name length u32 | name | kind u8 (0 keyed, 1 value) | length u64 | Arrow IPC stream or bytes
 //! ```
-//! Numbers are little endian.
+//! Numbers are little endian. The hash at the end is checked first: Arrow's reader trusts what it reads.
 
 use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
-use arrow::array::{ArrayRef, RecordBatch, UInt16Array};
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt16Array, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt16Type};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
 use crate::key::key_group::{KeyGroup, KeyGroupRange};
@@ -43,8 +44,11 @@ impl OperatorState {
 
     /// Adds keyed rows under `name`: the group of each row, and the columns. Rows are ordered by group here.
     pub fn add_keyed(&mut self, name: &str, groups: Vec<KeyGroup>, columns: Vec<(Field, ArrayRef)>) -> Result<()> {
+        // A stable sort: what the operator stored in order stays in order within its key group.
+        let mut order: Vec<u32> = (0..).take(groups.len()).collect();
+        order.sort_by_key(|&row| groups[row as usize]);
+        let order = UInt32Array::from(order);
         let groups = UInt16Array::from_iter_values(groups.into_iter().map(|group| group.0));
-        let order = arrow::compute::sort_to_indices(&groups, None, None)?;
         let mut fields = vec![Field::new(KEY_GROUP_COLUMN, DataType::UInt16, false)];
         let mut arrays: Vec<ArrayRef> = vec![arrow::compute::take(&groups, &order, None)?];
         for (field, array) in columns {
@@ -64,6 +68,30 @@ impl OperatorState {
     pub fn keyed(&self, name: &str) -> impl Iterator<Item = &RecordBatch> {
         let name = name.to_owned();
         self.keyed.iter().filter(move |(of, _)| *of == name).map(|(_, rows)| rows)
+    }
+
+    /// The keyed rows under `name`, whose columns after that of the key group must have the types of `fields`. `operator` is
+    /// named in errors.
+    pub fn keyed_as(&self, operator: &str, name: &str, fields: &[Field]) -> Result<Vec<&RecordBatch>> {
+        let sections: Vec<&RecordBatch> = self.keyed(name).collect();
+        for rows in &sections {
+            let stored = rows.schema_ref().fields();
+            let types = |fields: &mut dyn Iterator<Item = &DataType>| -> Vec<String> {
+                fields.map(ToString::to_string).collect()
+            };
+            let found = types(&mut stored.iter().skip(1).map(|field| field.data_type()));
+            let wanted = types(&mut fields.iter().map(Field::data_type));
+            if found != wanted {
+                let message = format!(
+                    "its section `{name}` has columns of the types [{}], and this program needs [{}]; has a key or an \
+                     aggregate been changed?",
+                    found.join(", "),
+                    wanted.join(", ")
+                );
+                return Err(Error::State { operator: operator.to_owned(), message });
+            }
+        }
+        Ok(sections)
     }
 
     /// The value under `name`.
@@ -104,16 +132,24 @@ impl OperatorState {
         for (name, value) in &self.values {
             put_section(&mut bytes, name, 1, value)?;
         }
+        let hash = xxh3_64(&bytes);
+        bytes.extend_from_slice(&hash.to_le_bytes());
         Ok(bytes)
     }
 
     /// Reads the stored form back. `operator` is named in errors.
     pub fn decode(operator: &str, bytes: &[u8]) -> Result<Self> {
         let broken = |message: String| Error::State { operator: operator.to_owned(), message };
-        let mut rest = Reader { bytes, at: 0 };
-        if rest.take(4) != Some(MAGIC.as_slice()) {
+        if !bytes.starts_with(MAGIC) {
             return Err(broken("it does not start with the marker of a Millstream snapshot".to_owned()));
         }
+        let Some((body, hash)) = bytes.split_last_chunk::<8>() else {
+            return Err(broken(format!("it is cut off at byte {}", bytes.len())));
+        };
+        if xxh3_64(body) != u64::from_le_bytes(*hash) {
+            return Err(broken(format!("its {} bytes do not have the hash that was stored with them", bytes.len())));
+        }
+        let mut rest = Reader { bytes: body, at: MAGIC.len() };
         let truncated = |at: usize| broken(format!("it is cut off at byte {at}"));
         let format = rest.number::<2>().ok_or_else(|| truncated(rest.at))?;
         if format != u64::from(FORMAT) {
@@ -126,14 +162,45 @@ impl OperatorState {
             match kind {
                 0 => {
                     for rows in StreamReader::try_new(Cursor::new(body), None)? {
-                        state.keyed.push((name.clone(), rows?));
+                        state.keyed.push((name.clone(), checked(rows?).map_err(broken)?));
                     }
                 }
                 1 => state.values.push((name, body.to_vec())),
                 other => return Err(broken(format!("section `{name}` is of the unknown kind {other}"))),
             }
         }
+        if rest.at != body.len() {
+            return Err(broken(format!("it has {} bytes after its last section", body.len() - rest.at)));
+        }
         Ok(state)
+    }
+}
+
+/// Keyed rows, which start with the column of key groups in ascending order.
+fn checked(rows: RecordBatch) -> Result<RecordBatch, String> {
+    let groups = rows.columns().first().and_then(|column| column.as_primitive_opt::<UInt16Type>());
+    match groups {
+        Some(groups) if groups.null_count() == 0 && groups.values().is_sorted() => Ok(rows),
+        Some(_) => Err("its rows are not ordered by key group".to_owned()),
+        None => Err(format!("its rows do not start with the column `{KEY_GROUP_COLUMN}`")),
+    }
+}
+
+/// Numbers as a value that is stored: 8 bytes each, little endian.
+pub fn encode_numbers<const N: usize>(numbers: [i64; N]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// The numbers of the value `name` of `operator`, or `None` if there is no such value.
+pub fn decode_numbers<const N: usize>(operator: &str, name: &str, value: Option<&[u8]>) -> Result<Option<[i64; N]>> {
+    let Some(value) = value else { return Ok(None) };
+    let (numbers, rest) = value.as_chunks::<8>();
+    match (<[[u8; 8]; N]>::try_from(numbers), rest) {
+        (Ok(numbers), []) => Ok(Some(numbers.map(i64::from_le_bytes))),
+        (Ok(_) | Err(_), _) => Err(Error::State {
+            operator: operator.to_owned(),
+            message: format!("its value `{name}` has {} bytes and should have {}", value.len(), N * 8),
+        }),
     }
 }
 

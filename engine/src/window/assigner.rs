@@ -6,10 +6,22 @@ use crate::error::{Error, Result};
 /// The start of the window of length `size` that `time` falls into, on a grid shifted by `offset`.
 ///
 /// `None` if it lies before the first millisecond there is. (Flink's arithmetic overflows there.)
+#[inline]
 pub fn window_start(time: i64, offset: i64, size: i64) -> Option<i64> {
+    if let Some(shifted) = time.checked_sub(offset) {
+        return time.checked_sub(shifted.rem_euclid(size));
+    }
+    // The offset reaches beyond the times there are and the start may still lie before that.
     let shifted = i128::from(time) - i128::from(offset);
-    let start = i128::from(time) - shifted.rem_euclid(i128::from(size));
-    i64::try_from(start).ok()
+    i64::try_from(i128::from(time) - shifted.rem_euclid(i128::from(size))).ok()
+}
+
+/// Where a grid of distance `slide` has its first point at or after `time`; `phase` is one of its points.
+///
+/// `None` if it lies beyond the last millisecond there is.
+pub(super) fn grid_point_from(time: i64, phase: i128, slide: i64) -> Option<i64> {
+    let behind = (phase - i128::from(time)).rem_euclid(i128::from(slide));
+    i64::try_from(i128::from(time) + behind).ok()
 }
 
 impl WindowSpec {
@@ -64,16 +76,13 @@ impl WindowSpec {
             Self::Sliding { size, slide, offset } => {
                 let Some(last) = window_start(time, offset, slide) else { return false };
                 let first = windows.len();
-                let mut start = last;
+                let mut start = i128::from(last);
                 // All starts greater than `time - size`, walking back.
-                while i128::from(start) > i128::from(time) - i128::from(size) {
-                    if !push(Some(start), size, windows) {
+                while start > i128::from(time) - i128::from(size) {
+                    if !push(i64::try_from(start).ok(), size, windows) {
                         return false;
                     }
-                    match start.checked_sub(slide) {
-                        Some(earlier) => start = earlier,
-                        None => return false,
-                    }
+                    start -= i128::from(slide);
                 }
                 windows[first..].reverse();
                 true
@@ -82,11 +91,8 @@ impl WindowSpec {
                 let Some(start) = window_start(time, offset, max_size) else { return false };
                 let first = window_start(time, offset, step).and_then(|at| at.checked_add(step));
                 let (Some(first), Some(last)) = (first, start.checked_add(max_size)) else { return false };
-                let mut end = first;
-                while end <= last {
-                    windows.push(TimeWindow { start, end });
-                    end += step;
-                }
+                let steps = (last - first) / step;
+                windows.extend((0..=steps).map(|at| TimeWindow { start, end: first + at * step }));
                 true
             }
             Self::Session { .. } => push(Some(time), gap, windows),

@@ -234,9 +234,17 @@ impl Contents {
         Ok(EncodedBatch { rows, delta })
     }
 
-    /// The accumulators, if that is what windows hold.
-    pub(super) fn accumulators(&mut self) -> Option<&mut AccumulatorSet> {
+    /// Adds states that were stored, one for each of `slots`.
+    pub(super) fn merge_states(&mut self, slots: &[Slot], states: &[ArrayRef]) -> Result<()> {
         match &mut self.form {
+            Form::Accumulators { set, .. } => set.merge(slots, states),
+            Form::Rows { .. } => Err(Error::internal("accumulators were stored where rows are kept")),
+        }
+    }
+
+    /// The accumulators, if that is what windows hold.
+    pub(super) fn accumulators(&self) -> Option<&AccumulatorSet> {
+        match &self.form {
             Form::Accumulators { set, .. } => Some(set),
             Form::Rows { .. } => None,
         }
@@ -258,25 +266,29 @@ impl Contents {
         }
     }
 
-    /// Gives `slot` rows back after a restore: `columns` in the order of [`stored_columns`].
+    /// Gives each of `slots` a row back after a restore, in their order: `columns` are those of [`stored_columns`].
     pub(super) fn put_back(
         &mut self,
         layout: &Layout,
-        slot: Slot,
-        (time, number): (i64, i64),
+        slots: &[Slot],
+        (times, numbers): (&[i64], &[i64]),
         columns: &[ArrayRef],
     ) -> Result<()> {
-        let Form::Rows { codec, slots, .. } = &mut self.form else { return Ok(()) };
-        let encoded = codec.encode(columns)?;
+        let Form::Rows { codec, slots: kept, .. } = &mut self.form else {
+            return Err(Error::internal("rows were stored where accumulators are kept"));
+        };
+        let rows = codec.encode(columns)?;
         let delta = match layout.spec.evictor {
             Some(EvictorSpec::Delta { column, .. }) => {
-                let at = stored_columns(layout).iter().position(|kept| *kept == column);
-                at.map_or(f64::NAN, |at| delta_of(&columns[at], 0))
+                stored_columns(layout).iter().position(|kept| *kept == column).map(|at| &columns[at])
             }
-            Some(EvictorSpec::Count(_) | EvictorSpec::Time(_)) | None => f64::NAN,
+            Some(EvictorSpec::Count(_) | EvictorSpec::Time(_)) | None => None,
         };
-        slots[slot as usize].push(StoredRow { time, number, bytes: encoded.row(0).data().into(), delta });
-        slots[slot as usize].sort_by_key(|row| row.number);
+        let batch = EncodedBatch { rows: None, delta };
+        for (row, (&slot, (&time, &number))) in slots.iter().zip(times.iter().zip(numbers)).enumerate() {
+            let bytes = rows.row(row).data().into();
+            kept[slot as usize].push(StoredRow { time, number, bytes, delta: batch.delta(row) });
+        }
         Ok(())
     }
 }
@@ -327,11 +339,14 @@ fn evict(evictor: EvictorSpec, rows: &mut Vec<StoredRow>) {
         }
         EvictorSpec::Time(keep) => {
             let latest = rows.iter().map(|row| row.time).max().unwrap_or(i64::MIN);
-            rows.retain(|row| row.time > latest.saturating_sub(keep));
+            // Rows of a program without time are all kept, as in Flink.
+            if latest > i64::MIN {
+                rows.retain(|row| row.time > latest.saturating_sub(keep));
+            }
         }
         EvictorSpec::Delta { threshold, .. } => {
             let Some(last) = rows.last().map(|row| row.delta) else { return };
-            rows.retain(|row| last - row.delta < threshold);
+            rows.retain(|row| (last - row.delta).abs() < threshold);
         }
     }
 }

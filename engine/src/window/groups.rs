@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
-use super::WindowAggregateSpec;
+use super::{Phase, WindowAggregateSpec};
 use crate::aggregate::{AccumulatorSet, GroupIndex, RowNumbers};
+use crate::batch::EventBatch;
 use crate::error::Result;
 use crate::key::hash::hash_rows;
 use crate::key::key_group::{KeyGroup, MaxParallelism};
@@ -38,11 +40,7 @@ impl Layout {
     /// The key group of each row of `keys`.
     pub(super) fn key_groups(&self, keys: &[ArrayRef], rows: usize) -> Result<Vec<KeyGroup>> {
         let mut hashes = Vec::new();
-        if keys.is_empty() {
-            hashes.resize(rows, 0);
-        } else {
-            hash_rows(keys, rows, &mut hashes)?;
-        }
+        hash_rows(keys, rows, &mut hashes)?;
         Ok(hashes.into_iter().map(|hash| self.max_parallelism.group_of(hash)).collect())
     }
 }
@@ -57,8 +55,16 @@ pub fn partial_schema(spec: &WindowAggregateSpec) -> Result<SchemaRef> {
     Ok(Arc::new(Schema::new(fields)))
 }
 
-pub(super) fn window_field(name: &str) -> Field {
+pub(crate) fn window_field(name: &str) -> Field {
     Field::new(name, DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, None), false)
+}
+
+/// What was known of some keys: see [`Groups::recall`].
+#[derive(Debug)]
+pub(super) struct Recollection {
+    keys: Vec<ArrayRef>,
+    rows: ArrayRef,
+    states: Vec<ArrayRef>,
 }
 
 /// Keys, and what is known of each.
@@ -94,8 +100,20 @@ impl Groups {
         self.accumulators.memory_bytes() + self.rows.capacity() * size_of::<i64>()
     }
 
+    /// Adds rows, or partials in the global phase.
+    pub(super) fn take_in(&mut self, layout: &Layout, part: &EventBatch, numbers: RowNumbers<'_>) -> Result<()> {
+        match layout.spec.phase {
+            Phase::Single | Phase::Local => self.update(&layout.key_columns(&part.rows), &part.rows, numbers),
+            Phase::Global => {
+                let columns = part.rows.columns();
+                let keys = layout.key_fields.len();
+                self.merge(&columns[..keys], &columns[keys + 2], &columns[keys + 3..])
+            }
+        }
+    }
+
     /// Adds rows.
-    pub(super) fn update(&mut self, keys: &[ArrayRef], batch: &RecordBatch, numbers: RowNumbers<'_>) -> Result<()> {
+    fn update(&mut self, keys: &[ArrayRef], batch: &RecordBatch, numbers: RowNumbers<'_>) -> Result<()> {
         self.find(keys, batch.num_rows())?;
         self.found.iter().for_each(|&group| self.rows[group as usize] += 1);
         self.accumulators.update(&self.found, batch, numbers)
@@ -128,6 +146,36 @@ impl Groups {
             }
         }
         Ok(())
+    }
+
+    /// What is known here of the keys of `other`. Keys that are not known are so after [`Groups::put_back`] too.
+    pub(super) fn recall(&mut self, other: &Self) -> Result<Recollection> {
+        let groups = other.live();
+        let keys = other.key_columns(&groups)?;
+        self.find(&keys, groups.len())?;
+        let (rows, states) = (self.row_counts(&self.found), self.states(&self.found)?);
+        Ok(Recollection { keys, rows, states })
+    }
+
+    /// Makes what is known of the keys in `known` what it was when they were recalled.
+    pub(super) fn put_back(&mut self, known: Recollection) -> Result<()> {
+        self.find(&known.keys, known.rows.len())?;
+        let rows = known.rows.as_primitive::<Int64Type>();
+        let mut returning = Vec::with_capacity(rows.len());
+        for (place, (&group, &rows)) in (0_u32..).zip(self.found.iter().zip(rows.values())) {
+            self.rows[group as usize] = 0;
+            self.accumulators.reset(group);
+            if rows > 0 {
+                returning.push(place);
+            } else {
+                self.keys.remove(group);
+            }
+        }
+        let returning = UInt32Array::from(returning);
+        let of = |column: &ArrayRef| take(column, &returning, None);
+        let keys = known.keys.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        let states = known.states.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        self.merge(&keys, &of(&known.rows)?, &states)
     }
 
     fn find(&mut self, keys: &[ArrayRef], rows: usize) -> Result<()> {

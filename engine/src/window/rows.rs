@@ -1,5 +1,6 @@
 //! The times of a batch's rows, and its rows pane by pane.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use arrow::array::cast::AsArray;
@@ -33,19 +34,29 @@ pub(super) fn milliseconds(batch: &EventBatch, column: usize) -> Option<ScalarBu
     (column.null_count() == 0).then(|| column.values().clone())
 }
 
+/// The error for a row whose window cannot be represented.
+pub(super) fn too_far(spec: &WindowAggregateSpec, time: i64) -> Error {
+    Error::data(
+        &spec.name,
+        format!(
+            "a row's time {time} ms lies so far from 1970 that its window cannot be represented; filter such rows out"
+        ),
+    )
+}
+
 /// A batch whose rows stand pane by pane.
 #[derive(Debug)]
 pub(super) struct Paned {
     pub(super) batch: EventBatch,
-    /// Each pane once, and where its rows stand. `None`: rows that fall into no pane.
-    pub(super) panes: Vec<(Option<TimeWindow>, Range<usize>)>,
+    /// Each pane once, and where its rows stand.
+    pub(super) panes: Vec<(TimeWindow, Range<usize>)>,
     /// Where each row stood before. `None`: nothing has moved.
     order: Option<Vec<u32>>,
 }
 
 impl Paned {
     /// A batch whose rows all fall into one pane.
-    pub(super) fn whole(batch: EventBatch, pane: Option<TimeWindow>) -> Self {
+    fn whole(batch: EventBatch, pane: TimeWindow) -> Self {
         let all = 0..batch.num_rows();
         Self { batch, panes: vec![(pane, all)], order: None }
     }
@@ -59,37 +70,58 @@ impl Paned {
     }
 }
 
-/// Orders the rows of `batch` by the pane that `pane` gives each. Nothing moves when all fall into one.
-pub(super) fn by_pane(batch: EventBatch, pane: impl Fn(usize) -> Option<TimeWindow>) -> Result<Paned> {
+/// Orders the rows of `batch` by the pane of their time. `pane_of` is asked as seldom as possible: twice for a batch that
+/// lies in one pane, which nearly every batch does.
+pub(super) fn by_time(batch: EventBatch, times: &[i64], pane_of: impl Fn(i64) -> Result<TimeWindow>) -> Result<Paned> {
+    let least = times.iter().copied().min().unwrap_or_default();
+    let greatest = times.iter().copied().max().unwrap_or_default();
+    let (first, last) = (pane_of(least)?, pane_of(greatest)?);
+    if first == last {
+        return Ok(Paned::whole(batch, first));
+    }
+    by_pane(batch, |row, pane| match pane {
+        Some(pane) if pane.start <= times[row] && times[row] < pane.end => Ok(pane),
+        Some(_) | None => pane_of(times[row]),
+    })
+}
+
+/// Orders the rows of `batch` by pane, in the order in which panes come up. `pane_of` is told the row and the pane of the
+/// row before. Nothing moves when all fall into one.
+pub(super) fn by_pane(
+    batch: EventBatch,
+    pane_of: impl Fn(usize, Option<TimeWindow>) -> Result<TimeWindow>,
+) -> Result<Paned> {
     let rows = batch.num_rows();
-    let mut found: Vec<(Option<TimeWindow>, usize)> = Vec::new();
-    let mut places: Vec<u32> = Vec::with_capacity(rows);
+    let mut places: HashMap<TimeWindow, usize> = HashMap::new();
+    let mut found: Vec<(TimeWindow, usize)> = Vec::new();
+    let mut place_of_row: Vec<usize> = Vec::with_capacity(rows);
     let mut last = 0;
     for row in 0..rows {
-        let of = pane(row);
-        if found.get(last).is_none_or(|(window, _)| *window != of) {
-            last = found.iter().position(|(window, _)| *window == of).unwrap_or_else(|| {
-                found.push((of, 0));
-                found.len() - 1
-            });
+        let before = found.get(last).map(|(pane, _)| *pane);
+        let pane = pane_of(row, before)?;
+        if before != Some(pane) {
+            last = *places.entry(pane).or_insert(found.len());
+            if last == found.len() {
+                found.push((pane, 0));
+            }
         }
         found[last].1 += 1;
-        places.push(u32::try_from(last).unwrap_or(u32::MAX));
+        place_of_row.push(last);
     }
-    if let [(window, _)] = found.as_slice() {
-        return Ok(Paned::whole(batch, *window));
+    if let [(pane, _)] = found.as_slice() {
+        return Ok(Paned::whole(batch, *pane));
     }
     let mut starts = Vec::with_capacity(found.len());
     let mut panes = Vec::with_capacity(found.len());
     let mut at = 0;
-    for (window, length) in found {
+    for (pane, length) in found {
         starts.push(at);
-        panes.push((window, at..at + length));
+        panes.push((pane, at..at + length));
         at += length;
     }
     let mut order = vec![0_u32; rows];
-    for (row, &place) in (0_u32..).zip(&places) {
-        let to = &mut starts[place as usize];
+    for (row, &place) in (0_u32..).zip(&place_of_row) {
+        let to = &mut starts[place];
         order[*to] = row;
         *to += 1;
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow::array::cast::AsArray;
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow::datatypes::{Field, TimestampMillisecondType};
 
 use super::groups::{Layout, window_field};
@@ -30,7 +30,10 @@ use crate::error::{Error, Result};
 use crate::key::key_group::MaxParallelism;
 use crate::key::table::{KeyIndex, KeyTable};
 use crate::operators::{InputId, Operator, OperatorContext, PortId, ProcessingTime, Progress};
-use crate::state::OperatorState;
+use crate::state::{OperatorState, decode_numbers, encode_numbers};
+
+const SESSIONS: &str = "sessions";
+const CLOCK: &str = "clock";
 
 /// The operator. See the [module](self).
 #[derive(Debug)]
@@ -60,6 +63,8 @@ struct Session {
     start: i64,
     end: i64,
     group: GroupIndex,
+    /// The bucket that it is filed in. Entries for it in other buckets are of sessions that it has taken over.
+    bucket: i64,
 }
 
 /// A session that may have ended by the time its bucket is reached.
@@ -129,17 +134,15 @@ impl SessionWindows {
                 && session.start <= time
                 && time <= session.end
             {
-                // A row inside the open session, or one that moves its end.
-                let end = time.saturating_add(self.gap);
-                if end > session.end {
-                    if self.others.contains_key(&key) {
-                        self.join_or_begin(key, time, batch, &mut pending)?;
+                // A row inside the open session, or one that moves its end where no other session can be met.
+                match time.checked_add(self.gap) {
+                    Some(end) if end <= session.end || !self.others.contains_key(&key) => {
+                        session.end = end.max(session.end);
+                        pending.groups.push(session.group);
                         continue;
                     }
-                    session.end = end;
+                    Some(_) | None => {}
                 }
-                pending.groups.push(session.group);
-                continue;
             }
             self.join_or_begin(key, time, batch, &mut pending)?;
         }
@@ -157,10 +160,7 @@ impl SessionWindows {
     /// The row at `time` opens a session, or joins those that it meets, which become one.
     fn join_or_begin(&mut self, key: KeyIndex, time: i64, batch: &EventBatch, pending: &mut Pending) -> Result<()> {
         let Some(end) = time.checked_add(self.gap) else {
-            return Err(Error::data(
-                &self.layout.spec.name,
-                format!("a row's time {time} lies so far from 1970 that its session cannot be represented"),
-            ));
+            return Err(rows::too_far(&self.layout.spec, time));
         };
         let own = TimeWindow { start: time, end };
         let mut met: Vec<Session> = Vec::new();
@@ -210,8 +210,9 @@ impl SessionWindows {
             self.used - 1
         });
         self.accumulators.resize(self.used as usize);
-        self.file(key, group, window.end);
-        Session { start: window.start, end: window.end, group }
+        let mut session = Session { start: window.start, end: window.end, group, bucket: 0 };
+        self.file(key, &mut session);
+        session
     }
 
     fn merge(&mut self, first: Session, rest: &[Session], own: TimeWindow) -> Result<Session> {
@@ -223,11 +224,12 @@ impl SessionWindows {
             self.accumulators.reset(other.group);
             self.free.push(other.group);
         }
-        Ok(Session { start: merged.start, end: merged.end, group: first.group })
+        Ok(Session { start: merged.start, end: merged.end, ..first })
     }
 
-    fn file(&mut self, key: KeyIndex, group: GroupIndex, end: i64) {
-        self.calendar.entry((end - 1).div_euclid(self.bucket_width)).or_default().push(Filed { key, group });
+    fn file(&mut self, key: KeyIndex, session: &mut Session) {
+        session.bucket = (session.end - 1).div_euclid(self.bucket_width);
+        self.calendar.entry(session.bucket).or_default().push(Filed { key, group: session.group });
     }
 
     /// Updates the accumulators with the rows that were assigned since the last time.
@@ -250,29 +252,38 @@ impl SessionWindows {
     /// Collects the sessions that the watermark has passed, in the order of their ends.
     fn collect_ended(&mut self) {
         let reached = self.watermark.div_euclid(self.bucket_width);
-        let mut filed_again: Vec<(Filed, i64)> = Vec::new();
+        let mut filed_again: Vec<(KeyIndex, Session)> = Vec::new();
         while let Some(bucket) = self.calendar.first_entry() {
             if *bucket.key() > reached {
                 break;
             }
-            for filed in bucket.remove() {
-                match self.session_of(filed) {
-                    Some(session) if session.end - 1 <= self.watermark => self.end(filed.key, session),
-                    Some(session) => filed_again.push((filed, session.end)),
-                    // Merged into another, which is filed itself.
+            let (number, filed) = bucket.remove_entry();
+            for Filed { key, group } in filed {
+                // One that is not there has been taken over by another, which is filed itself.
+                match self.session_of(key, group).filter(|session| session.bucket == number) {
+                    Some(session) if session.end - 1 <= self.watermark => self.end(key, session),
+                    Some(session) => filed_again.push((key, session)),
                     None => {}
                 }
             }
         }
-        for (filed, end) in filed_again {
-            self.file(filed.key, filed.group, end);
+        for (key, mut session) in filed_again {
+            self.file(key, &mut session);
+            if let Some(filed) = self.session_of_mut(key, session.group) {
+                filed.bucket = session.bucket;
+            }
         }
         self.ended.sort_by_key(|(_, session)| session.end);
     }
 
-    fn session_of(&self, filed: Filed) -> Option<Session> {
-        let open = self.open.get(filed.key as usize).copied().flatten().filter(|of| of.group == filed.group);
-        open.or_else(|| self.others.get(&filed.key)?.iter().copied().find(|of| of.group == filed.group))
+    fn session_of(&self, key: KeyIndex, group: GroupIndex) -> Option<Session> {
+        let open = self.open.get(key as usize).copied().flatten().filter(|of| of.group == group);
+        open.or_else(|| self.others.get(&key)?.iter().copied().find(|of| of.group == group))
+    }
+
+    fn session_of_mut(&mut self, key: KeyIndex, group: GroupIndex) -> Option<&mut Session> {
+        let open = self.open.get_mut(key as usize).and_then(Option::as_mut).filter(|of| of.group == group);
+        open.or_else(|| self.others.get_mut(&key)?.iter_mut().find(|of| of.group == group))
     }
 
     fn end(&mut self, key: KeyIndex, session: Session) {
@@ -328,7 +339,12 @@ impl SessionWindows {
         open.chain(others).collect()
     }
 
-    fn restore_sessions(&mut self, rows: &RecordBatch) -> Result<()> {
+    fn fields(&self) -> Vec<Field> {
+        let window = [window_field("window_start"), window_field("window_end")];
+        self.layout.key_fields.iter().cloned().chain(window).chain(self.layout.state_fields.iter().cloned()).collect()
+    }
+
+    fn load(&mut self, rows: &RecordBatch) -> Result<()> {
         let keys = self.layout.key_fields.len();
         let columns = &rows.columns()[1..];
         let mut found = Vec::new();
@@ -345,6 +361,24 @@ impl SessionWindows {
             }
         }
         self.accumulators.merge(&groups, &columns[keys + 2..])
+    }
+
+    fn store(&self, state: &mut OperatorState) -> Result<()> {
+        let sessions = self.sessions();
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        let indices: Vec<KeyIndex> = sessions.iter().map(|(key, _)| *key).collect();
+        let mut columns = self.keys.columns(&indices)?;
+        let key_groups = self.layout.key_groups(&columns, sessions.len())?;
+        let times = |time: fn(&Session) -> i64| -> ArrayRef {
+            Arc::new(TimestampMillisecondArray::from_iter_values(sessions.iter().map(|(_, session)| time(session))))
+        };
+        columns.push(times(|session| session.start));
+        columns.push(times(|session| session.end));
+        let groups: Vec<GroupIndex> = sessions.iter().map(|(_, session)| session.group).collect();
+        columns.extend(self.accumulators.states(&groups)?);
+        state.add_keyed(SESSIONS, key_groups, self.fields().into_iter().zip(columns).collect())
     }
 }
 
@@ -384,41 +418,20 @@ impl Operator for SessionWindows {
 
     fn snapshot(&mut self) -> Result<OperatorState> {
         let mut state = OperatorState::default();
-        let sessions = self.sessions();
-        if !sessions.is_empty() {
-            let indices: Vec<KeyIndex> = sessions.iter().map(|(key, _)| *key).collect();
-            let keys = self.keys.columns(&indices)?;
-            let key_groups = self.layout.key_groups(&keys, sessions.len())?;
-            let mut columns: Vec<(Field, ArrayRef)> = self.layout.key_fields.iter().cloned().zip(keys).collect();
-            let times = |time: fn(&Session) -> i64| -> ArrayRef {
-                let times = sessions.iter().map(|(_, session)| time(session));
-                Arc::new(arrow::array::TimestampMillisecondArray::from_iter_values(times))
-            };
-            columns.push((window_field("window_start"), times(|session| session.start)));
-            columns.push((window_field("window_end"), times(|session| session.end)));
-            let groups: Vec<GroupIndex> = sessions.iter().map(|(_, session)| session.group).collect();
-            columns.extend(self.layout.state_fields.iter().cloned().zip(self.accumulators.states(&groups)?));
-            state.add_keyed("sessions", key_groups, columns)?;
-        }
-        let values = [self.watermark, self.next_row];
-        state.add_value("clock", values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        self.store(&mut state)?;
+        state.add_value(CLOCK, encode_numbers([self.watermark, self.next_row]));
         Ok(state)
     }
 
     fn restore(&mut self, parts: Vec<OperatorState>) -> Result<()> {
+        let spec = Arc::clone(&self.layout.spec);
+        let fields = self.fields();
         for part in &parts {
-            if let Some(bytes) = part.value("clock") {
-                let broken = || Error::State {
-                    operator: self.layout.spec.name.clone(),
-                    message: "its clock is cut off".to_owned(),
-                };
-                let (clock, next_row) = bytes.split_at_checked(8).ok_or_else(broken)?;
-                let clock = i64::from_le_bytes(clock.try_into().map_err(|_| broken())?);
-                let next_row = i64::from_le_bytes(next_row.try_into().map_err(|_| broken())?);
-                self.watermark = self.watermark.max(clock);
+            if let Some([watermark, next_row]) = decode_numbers(&spec.name, CLOCK, part.value(CLOCK))? {
+                self.watermark = self.watermark.max(watermark);
                 self.next_row = self.next_row.max(next_row);
             }
-            part.keyed("sessions").try_for_each(|rows| self.restore_sessions(rows))?;
+            part.keyed_as(&spec.name, SESSIONS, &fields)?.into_iter().try_for_each(|rows| self.load(rows))?;
         }
         Ok(())
     }

@@ -4,7 +4,10 @@
 //! - `windows`: the trigger's state of every window;
 //! - `contents`: the accumulators' states of windows that have contents;
 //! - `rows`: the rows of windows that keep them (evictors), with time and number;
-//! - `timers`: time and domain (0 event time, 1 wall clock).
+//! - `timers`: time and domain (0 event time, 1 wall clock);
+//! - value `clock`: the watermark, the wall clock up to which timers have fired, and the number of the next row.
+
+use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, Float64Array, Int8Array, Int64Array, RecordBatch};
@@ -13,13 +16,22 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int8Type, Int64Type};
 use super::TimeWindow;
 use super::contents::{Slot, StoredRow, stored_columns};
 use super::trigger::TriggerState;
-use super::triggered::{TriggeredWindows, Window, column};
+use super::triggered::{TriggeredWindows, Window};
 use crate::error::{Error, Result};
 use crate::key::table::KeyIndex;
-use crate::state::OperatorState;
+use crate::state::{OperatorState, decode_numbers, encode_numbers};
+
+const WINDOWS: &str = "windows";
+const CONTENTS: &str = "contents";
+const ROWS: &str = "rows";
+const TIMERS: &str = "timers";
+const CLOCK: &str = "clock";
+/// Domains of timers as they are stored.
+const EVENT_TIME: i8 = 0;
+const WALL_CLOCK: i8 = 1;
 
 impl TriggeredWindows {
-    pub(super) fn store(&mut self) -> Result<OperatorState> {
+    pub(super) fn store(&self) -> Result<OperatorState> {
         let mut state = OperatorState::default();
         let mut all: Vec<(KeyIndex, Window)> = Vec::new();
         for (key, windows) in &self.windows {
@@ -34,50 +46,27 @@ impl TriggeredWindows {
             Some(_) => self.store_rows(&mut state, &full)?,
         }
         self.store_timers(&mut state)?;
-        let values = [self.watermark, self.next_row];
-        state.add_value("clock", values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        state.add_value(CLOCK, encode_numbers([self.watermark, self.clock, self.next_row]));
         Ok(state)
     }
 
-    /// Key groups and the columns of keys and windows, for rows of these.
-    fn addressed(
-        &self,
-        of: &[(KeyIndex, TimeWindow)],
-    ) -> Result<(Vec<crate::key::key_group::KeyGroup>, Vec<(Field, ArrayRef)>)> {
-        let indices: Vec<KeyIndex> = of.iter().map(|(key, _)| *key).collect();
-        let keys = self.keys.columns(&indices)?;
-        let groups = self.layout.key_groups(&keys, of.len())?;
-        let mut columns: Vec<(Field, ArrayRef)> = self.layout.key_fields.iter().cloned().zip(keys).collect();
-        columns.push(integers("window_start", of.iter().map(|(_, window)| window.start)));
-        columns.push(integers("window_end", of.iter().map(|(_, window)| window.end)));
-        Ok((groups, columns))
-    }
-
     fn store_windows(&self, state: &mut OperatorState, all: &[(KeyIndex, Window)]) -> Result<()> {
-        if all.is_empty() {
-            return Ok(());
-        }
-        let (groups, mut columns) =
-            self.addressed(&all.iter().map(|(key, of)| (*key, of.window)).collect::<Vec<_>>())?;
+        let of: Vec<_> = all.iter().map(|(key, of)| (*key, of.window)).collect();
         let trigger = || all.iter().map(|(_, of)| of.trigger);
-        columns.push(integers("count", trigger().map(|of| of.count.cast_signed())));
-        columns.push(optional("next_fire", trigger().map(|of| of.next_fire).collect()));
-        columns.push(optional("deadline", trigger().map(|of| of.deadline).collect()));
-        let last: Float64Array = trigger().map(|of| of.last).collect();
-        columns.push((Field::new("last", DataType::Float64, true), column(last)));
-        state.add_keyed("windows", groups, columns)
+        let own: Vec<ArrayRef> = vec![
+            integers(trigger().map(|of| of.count.cast_signed())),
+            Arc::new(trigger().map(|of| of.next_fire).collect::<Int64Array>()),
+            Arc::new(trigger().map(|of| of.deadline).collect::<Int64Array>()),
+            Arc::new(trigger().map(|of| of.last).collect::<Float64Array>()),
+        ];
+        self.add_section(state, WINDOWS, &of, (window_fields(), own))
     }
 
-    fn store_accumulators(&mut self, state: &mut OperatorState, full: &[(KeyIndex, TimeWindow, Slot)]) -> Result<()> {
-        if full.is_empty() {
-            return Ok(());
-        }
-        let (groups, mut columns) = self.addressed(&full.iter().map(|(key, of, _)| (*key, *of)).collect::<Vec<_>>())?;
+    fn store_accumulators(&self, state: &mut OperatorState, full: &[(KeyIndex, TimeWindow, Slot)]) -> Result<()> {
+        let of: Vec<_> = full.iter().map(|(key, window, _)| (*key, *window)).collect();
         let slots: Vec<Slot> = full.iter().map(|(_, _, slot)| *slot).collect();
-        if let Some(set) = self.contents.accumulators() {
-            columns.extend(self.layout.state_fields.iter().cloned().zip(set.states(&slots)?));
-        }
-        state.add_keyed("contents", groups, columns)
+        let states = self.contents.accumulators().map_or_else(|| Ok(Vec::new()), |set| set.states(&slots))?;
+        self.add_section(state, CONTENTS, &of, (self.layout.state_fields.clone(), states))
     }
 
     fn store_rows(&self, state: &mut OperatorState, full: &[(KeyIndex, TimeWindow, Slot)]) -> Result<()> {
@@ -91,53 +80,75 @@ impl TriggeredWindows {
         if rows.is_empty() {
             return Ok(());
         }
-        let (groups, mut columns) = self.addressed(&of)?;
-        columns.push(integers("time", rows.iter().map(|row| row.time)));
-        columns.push(integers("number", rows.iter().map(|row| row.number)));
-        let kept = self.contents.decode(&rows)?;
-        for (&at, kept) in stored_columns(&self.layout).iter().zip(kept) {
-            let field = self.layout.spec.input.field(at);
-            columns.push((Field::new(format!("column_{at}"), field.data_type().clone(), true), kept));
-        }
-        state.add_keyed("rows", groups, columns)
+        let mut own = vec![integers(rows.iter().map(|row| row.time)), integers(rows.iter().map(|row| row.number))];
+        own.extend(self.contents.decode(&rows)?);
+        self.add_section(state, ROWS, &of, (self.row_fields(), own))
     }
 
     fn store_timers(&self, state: &mut OperatorState) -> Result<()> {
-        let event = self.event_timers.iter().map(|(time, of)| (0_i8, time, *of));
-        let clock = self.clock_timers.iter().map(|(time, of)| (1_i8, time, *of));
+        let event = self.event_timers.iter().map(|(time, of)| (EVENT_TIME, time, *of));
+        let clock = self.clock_timers.iter().map(|(time, of)| (WALL_CLOCK, time, *of));
         let timers: Vec<(i8, i64, (KeyIndex, TimeWindow))> = event.chain(clock).collect();
-        if timers.is_empty() {
-            return Ok(());
-        }
-        let (groups, mut columns) = self.addressed(&timers.iter().map(|(_, _, of)| *of).collect::<Vec<_>>())?;
-        columns.push(integers("time", timers.iter().map(|(_, time, _)| *time)));
+        let of: Vec<_> = timers.iter().map(|(_, _, of)| *of).collect();
         let domains = Int8Array::from_iter_values(timers.iter().map(|(domain, _, _)| *domain));
-        columns.push((Field::new("domain", DataType::Int8, false), column(domains)));
-        state.add_keyed("timers", groups, columns)
+        let own = vec![integers(timers.iter().map(|(_, time, _)| *time)), Arc::new(domains) as ArrayRef];
+        self.add_section(state, TIMERS, &of, (timer_fields(), own))
     }
 
     pub(super) fn load(&mut self, part: &OperatorState) -> Result<()> {
-        if let Some(bytes) = part.value("clock") {
-            let (clock, numbers) = bytes.split_at_checked(8).ok_or_else(|| self.broken("its clock is cut off"))?;
-            let number = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).map(i64::from_le_bytes);
-            let clock = number(clock).map_err(|_| self.broken("its clock is cut off"))?;
-            let next_row = number(numbers).map_err(|_| self.broken("its row number is cut off"))?;
-            self.watermark = self.watermark.max(clock);
+        let name = Arc::clone(&self.layout.spec);
+        let name = &name.name;
+        if let Some([watermark, clock, next_row]) = decode_numbers(name, CLOCK, part.value(CLOCK))? {
+            self.watermark = self.watermark.max(watermark);
+            self.clock = self.clock.max(clock);
             self.next_row = self.next_row.max(next_row);
         }
-        for rows in part.keyed("windows") {
+        for rows in part.keyed_as(name, WINDOWS, &self.fields(window_fields()))? {
             self.load_windows(rows)?;
         }
-        for rows in part.keyed("contents") {
+        for rows in part.keyed_as(name, CONTENTS, &self.fields(self.layout.state_fields.clone()))? {
             self.load_accumulators(rows)?;
         }
-        for rows in part.keyed("rows") {
+        for rows in part.keyed_as(name, ROWS, &self.fields(self.row_fields()))? {
             self.load_rows(rows)?;
         }
-        for rows in part.keyed("timers") {
+        for rows in part.keyed_as(name, TIMERS, &self.fields(timer_fields()))? {
             self.load_timers(rows)?;
         }
         Ok(())
+    }
+
+    /// The columns of a section: keys, window, and its own.
+    fn fields(&self, own: Vec<Field>) -> Vec<Field> {
+        let window = ["window_start", "window_end"].map(|name| Field::new(name, DataType::Int64, false));
+        self.layout.key_fields.iter().cloned().chain(window).chain(own).collect()
+    }
+
+    fn row_fields(&self) -> Vec<Field> {
+        let kept = stored_columns(&self.layout)
+            .into_iter()
+            .map(|at| Field::new(format!("column_{at}"), self.layout.spec.input.field(at).data_type().clone(), true));
+        ["time", "number"].map(|name| Field::new(name, DataType::Int64, false)).into_iter().chain(kept).collect()
+    }
+
+    /// Adds a section: the key and window of each row, and the columns of its own.
+    fn add_section(
+        &self,
+        state: &mut OperatorState,
+        name: &str,
+        of: &[(KeyIndex, TimeWindow)],
+        (fields, own): (Vec<Field>, Vec<ArrayRef>),
+    ) -> Result<()> {
+        if of.is_empty() {
+            return Ok(());
+        }
+        let indices: Vec<KeyIndex> = of.iter().map(|(key, _)| *key).collect();
+        let mut columns = self.keys.columns(&indices)?;
+        let groups = self.layout.key_groups(&columns, of.len())?;
+        columns.push(integers(of.iter().map(|(_, window)| window.start)));
+        columns.push(integers(of.iter().map(|(_, window)| window.end)));
+        columns.extend(own);
+        state.add_keyed(name, groups, self.fields(fields).into_iter().zip(columns).collect())
     }
 
     fn broken(&self, message: &str) -> Error {
@@ -183,23 +194,22 @@ impl TriggeredWindows {
     }
 
     fn load_accumulators(&mut self, rows: &RecordBatch) -> Result<()> {
+        if self.layout.spec.evictor.is_some() {
+            return Err(self.broken("it was stored without an evictor, and this program has one"));
+        }
         let (addresses, columns) = self.address(rows)?;
         let slots = addresses.into_iter().map(|(key, window)| self.slot_of(key, window)).collect::<Result<Vec<_>>>()?;
-        match self.contents.accumulators() {
-            Some(set) => set.merge(&slots, &columns),
-            None => Err(self.broken("it has accumulators where rows are kept")),
-        }
+        self.contents.merge_states(&slots, &columns)
     }
 
     fn load_rows(&mut self, rows: &RecordBatch) -> Result<()> {
+        if self.layout.spec.evictor.is_none() {
+            return Err(self.broken("it was stored with an evictor, and this program has none"));
+        }
         let (addresses, columns) = self.address(rows)?;
         let (times, numbers) = (columns[0].as_primitive::<Int64Type>(), columns[1].as_primitive::<Int64Type>());
-        for (row, (key, window)) in addresses.into_iter().enumerate() {
-            let slot = self.slot_of(key, window)?;
-            let one: Vec<ArrayRef> = columns[2..].iter().map(|column| column.slice(row, 1)).collect();
-            self.contents.put_back(&self.layout, slot, (times.value(row), numbers.value(row)), &one)?;
-        }
-        Ok(())
+        let slots = addresses.into_iter().map(|(key, window)| self.slot_of(key, window)).collect::<Result<Vec<_>>>()?;
+        self.contents.put_back(&self.layout, &slots, (times.values(), numbers.values()), &columns[2..])
     }
 
     fn load_timers(&mut self, rows: &RecordBatch) -> Result<()> {
@@ -208,8 +218,8 @@ impl TriggeredWindows {
         let domains = columns[1].as_primitive::<Int8Type>();
         for (row, address) in addresses.into_iter().enumerate() {
             match domains.value(row) {
-                0 => self.event_timers.register(times.value(row), address),
-                1 => self.clock_timers.register(times.value(row), address),
+                EVENT_TIME => self.event_timers.register(times.value(row), address),
+                WALL_CLOCK => self.clock_timers.register(times.value(row), address),
                 other => return Err(self.broken(&format!("it has a timer of the unknown domain {other}"))),
             }
         }
@@ -217,10 +227,20 @@ impl TriggeredWindows {
     }
 }
 
-fn integers(name: &str, values: impl Iterator<Item = i64>) -> (Field, ArrayRef) {
-    (Field::new(name, DataType::Int64, false), column(Int64Array::from_iter_values(values)))
+/// What a trigger remembers: see [`TriggerState`].
+fn window_fields() -> Vec<Field> {
+    vec![
+        Field::new("count", DataType::Int64, false),
+        Field::new("next_fire", DataType::Int64, true),
+        Field::new("deadline", DataType::Int64, true),
+        Field::new("last", DataType::Float64, true),
+    ]
 }
 
-fn optional(name: &str, values: Vec<Option<i64>>) -> (Field, ArrayRef) {
-    (Field::new(name, DataType::Int64, true), column(Int64Array::from(values)))
+fn timer_fields() -> Vec<Field> {
+    vec![Field::new("time", DataType::Int64, false), Field::new("domain", DataType::Int8, false)]
+}
+
+fn integers(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values))
 }

@@ -345,7 +345,7 @@ fn on_delta(state: &mut TriggerState, value: Option<f64>, threshold: f64) -> Out
             Outcome::CONTINUE
         }
         (Some(last), Some(value)) => {
-            let moved = value - last > threshold;
+            let moved = (value - last).abs() > threshold;
             if moved {
                 state.last = Some(value);
             }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow::array::cast::AsArray;
-use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::array::{Array, UInt32Array};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::Int64Type;
 
@@ -51,8 +51,8 @@ pub struct TriggeredWindows {
     pub(super) clock_timers: Timers<(KeyIndex, TimeWindow)>,
     /// The watermark.
     pub(super) watermark: i64,
-    /// Processing-time timers up to this are due.
-    clock: i64,
+    /// The millisecond before the last timer call: timers of the wall clock up to this are due.
+    pub(super) clock: i64,
     pub(super) next_row: i64,
     at_work: Option<AtWork>,
     /// Keys whose last window is gone while results for them are still to be made.
@@ -175,10 +175,7 @@ impl TriggeredWindows {
         let (key, time) = (work.keys[row], work.times[row]);
         assigned.clear();
         if !self.layout.spec.window.assign(time, self.gap(&work.batch, row)?, assigned) {
-            return Err(Error::data(
-                &self.layout.spec.name,
-                format!("a row's time {time} lies so far from 1970 that its window cannot be represented"),
-            ));
+            return Err(rows::too_far(&self.layout.spec, time));
         }
         let mut skipped = true;
         for &window in assigned.iter() {
@@ -240,7 +237,7 @@ impl TriggeredWindows {
         self.contents.add(slot, encoded, row, work.times[row], number);
         let delta = self.layout.spec.trigger.delta_column().map(|column| work.batch.rows.column(column));
         let delta = delta.map(|column| delta_of(column, row)).filter(|value| !value.is_nan());
-        let time = if self.layout.spec.time == TimeSource::Processing { cx.now.0 } else { work.times[row] };
+        let time = work.times[row];
         if let Some(of) = self.windows.get_mut(&key).and_then(|windows| windows.get_mut(at)) {
             of.slot = Some(slot);
         }
@@ -485,7 +482,8 @@ impl Operator for TriggeredWindows {
             (WindowSpec::Global, TimeSource::Record) => {
                 batch.event_time.clone().unwrap_or_else(|| vec![i64::MIN; batch.num_rows()].into())
             }
-            _ => rows::times(&self.layout.spec, &batch, cx.now)?,
+            // The wall clock stands still where the machine's goes back, as in `GridWindows`.
+            _ => rows::times(&self.layout.spec, &batch, cx.now.max(ProcessingTime(self.clock.saturating_add(1))))?,
         };
         let mut keys = Vec::new();
         self.keys.intern(&self.layout.key_columns(&batch.rows), batch.num_rows(), &mut keys)?;
@@ -502,7 +500,7 @@ impl Operator for TriggeredWindows {
 
     /// As in Flink, a timer of the wall clock fires a millisecond after its time: a row may still come in it.
     fn process_time(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
-        self.clock = self.clock.max(cx.now.0 - 1);
+        self.clock = self.clock.max(cx.now.0.saturating_sub(1));
         self.fire_timers(cx)
     }
 
@@ -544,9 +542,4 @@ impl Operator for TriggeredWindows {
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
     }
-}
-
-/// A column as an array reference, for what is stored.
-pub(super) fn column(values: impl Array + 'static) -> ArrayRef {
-    Arc::new(values)
 }
