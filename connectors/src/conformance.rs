@@ -1,8 +1,8 @@
 //! What every source must keep, tried on a real one.
 //!
 //! [`source`] reads a bounded source as a job would, in every way a job might: whole and at several parallelisms, with blocking
-//! work in place and on threads, with a snapshot and a new reader after every event, and with the splits handed back to the
-//! enumerator after every event. Each split must give the same rows each time, batches must end where the watermark may
+//! work in place and on threads, with a snapshot and a new reader after every batch, and with the splits handed back to the
+//! enumerator after every batch. Each split must give the same rows each time, batches must end where the watermark may
 //! advance, and the reader must keep its protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,8 +87,11 @@ fn read(source: &dyn Source, parallelism: u32, disturbance: Disturbance, io: Arc
     let mut job = Job::new(source, parallelism, io);
     for _ in 0..MOST_EVENTS {
         let Some((reader, event)) = job.next_event() else { return job.finished() };
+        // A disturbance after a request would only bring the same request again.
+        let moved_on = matches!(event, SourceEvent::Rows(_) | SourceEvent::SplitFinished(_));
         job.handle(reader, event);
         match disturbance {
+            _ if !moved_on => {}
             Disturbance::None => {}
             Disturbance::NewReader => job.replace_reader(reader),
             Disturbance::HandBack => job.hand_back(reader),

@@ -37,6 +37,14 @@ pub(crate) struct RecordSettings {
     pub(crate) watermark_rows: Option<u64>,
 }
 
+impl RecordSettings {
+    /// The most rows of a batch that begins after `rows` rows of the split.
+    pub(crate) fn limit(&self, rows: u64) -> usize {
+        let Some(every) = self.watermark_rows else { return BATCH_ROWS };
+        usize::try_from(every - rows % every).unwrap_or(usize::MAX).min(BATCH_ROWS)
+    }
+}
+
 /// How far a split was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Progress {
@@ -195,8 +203,7 @@ impl<S: ByteSource> RecordReader<S> {
         if self.replay > 0 {
             return usize::try_from(self.replay).unwrap_or(usize::MAX).min(BATCH_ROWS);
         }
-        let Some(rows) = self.settings.watermark_rows else { return BATCH_ROWS };
-        usize::try_from(rows - self.given.rows % rows).unwrap_or(usize::MAX).min(BATCH_ROWS)
+        self.settings.limit(self.given.rows)
     }
 
     fn drop_replayed(&mut self, decoded: &Decoded) -> Result<()> {
@@ -218,24 +225,9 @@ impl<S: ByteSource> RecordReader<S> {
     }
 
     fn give_out(&mut self, decoded: Decoded) -> Result<SourceRows> {
-        let before = self.given.rows;
-        self.given = Progress { offset: self.offset, rows: before + decoded.records as u64 };
-        let dead_letters = match self.settings.bad_rows {
-            BadRowPolicy::Fail => match decoded.bad.first() {
-                Some(bad) => return Err(failure(&self.split, before, bad)),
-                None => None,
-            },
-            BadRowPolicy::Skip => None,
-            BadRowPolicy::DeadLetter => dead_letters(&self.split, before, &decoded.bad)?,
-        };
-        Ok(SourceRows {
-            split: Arc::clone(&self.split),
-            rows: decoded.rows,
-            split_rows: self.given.rows,
-            watermark_rows: decoded.watermark_rows,
-            dead_letters,
-            errors: decoded.bad.len() as u64,
-        })
+        let rows = source_rows(&self.split, self.given.rows, decoded, self.settings.bad_rows)?;
+        self.given = Progress { offset: self.offset, rows: rows.split_rows };
+        Ok(rows)
     }
 }
 
@@ -251,8 +243,28 @@ enum Step {
     Finished,
 }
 
+/// What a source gives out for `decoded`, before which `before` records of `split` came.
+pub(crate) fn source_rows(split: &Arc<str>, before: u64, decoded: Decoded, policy: BadRowPolicy) -> Result<SourceRows> {
+    let dead_letters = match policy {
+        BadRowPolicy::Fail => match decoded.bad.first() {
+            Some(bad) => return Err(failure(split, before, bad)),
+            None => None,
+        },
+        BadRowPolicy::Skip => None,
+        BadRowPolicy::DeadLetter => dead_letters(split, before, &decoded.bad)?,
+    };
+    Ok(SourceRows {
+        split: Arc::clone(split),
+        rows: decoded.rows,
+        split_rows: before + decoded.records as u64,
+        watermark_rows: decoded.watermark_rows,
+        dead_letters,
+        errors: decoded.bad.len() as u64,
+    })
+}
+
 /// What the policy `fail` says about a bad row of a split of which `before` rows came before its batch.
-pub(crate) fn failure(split: &str, before: u64, bad: &BadRow) -> Error {
+fn failure(split: &str, before: u64, bad: &BadRow) -> Error {
     let row = before + bad.record as u64 + 1;
     let text = String::from_utf8_lossy(&bad.raw);
     let shown: String = text.chars().take(SHOWN_CHARS).collect();
@@ -262,7 +274,7 @@ pub(crate) fn failure(split: &str, before: u64, bad: &BadRow) -> Error {
 }
 
 /// The side output of bad rows; see [`dead_letter_schema`].
-pub(crate) fn dead_letters(split: &str, before: u64, bad: &[BadRow]) -> Result<Option<RecordBatch>> {
+fn dead_letters(split: &str, before: u64, bad: &[BadRow]) -> Result<Option<RecordBatch>> {
     if bad.is_empty() {
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use millstream_engine::batch::EventBatch;
 use millstream_engine::error::Result;
 
-use crate::formats::{Encoder, FormatSpec};
+use crate::formats::{Encoder, Format, FormatSpec};
 
 /// How the parts of a sink are written.
 #[derive(Debug, Clone)]
@@ -29,6 +29,14 @@ impl PartFormat {
         Ok(PartEncoder(encoder))
     }
 
+    /// How many parts a writer may keep open: a text is written as it comes, Parquet holds a row group of each in memory.
+    pub(crate) fn most_open(&self) -> usize {
+        match self.spec.format {
+            Format::Json(_) | Format::Csv(_) | Format::Raw => 128,
+            Format::Parquet(_) => 8,
+        }
+    }
+
     /// How the names of parts end.
     pub(crate) fn extension(&self) -> &'static str {
         match self.spec.name() {
@@ -48,8 +56,8 @@ impl PartEncoder {
     }
 
     /// Appends what stands at the part's end.
-    pub(crate) fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
-        Ok(())
+    pub(crate) fn finish(&mut self, buffer: &mut Vec<u8>) -> Result<()> {
+        self.0.finish(buffer)
     }
 }
 

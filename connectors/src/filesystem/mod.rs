@@ -20,6 +20,7 @@ mod enumerator;
 mod files;
 mod open;
 mod options;
+mod parquet;
 mod part;
 mod partition;
 mod partition_commit;

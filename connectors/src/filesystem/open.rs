@@ -39,6 +39,16 @@ impl Compression {
         }
     }
 
+    /// Parquet is read where it lies, and its columns are compressed already.
+    pub(crate) fn check_parquet(self, path: &str) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Gzip | Self::Zstandard => Err(Error::Invalid(format!(
+                "the file `{path}` is compressed as a whole, which Parquet cannot be; decompress it"
+            ))),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::None => "plain",

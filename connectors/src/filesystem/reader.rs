@@ -12,6 +12,7 @@ use super::columns::FileLayout;
 use super::enumerator::FilePosition;
 use super::files::FoundFile;
 use super::open::{Compression, FileBytes};
+use super::parquet::ParquetRows;
 use super::source::FilesystemSource;
 use crate::blocking::{Buffers, ChunkReader, Pump};
 use crate::records::{Progress, RecordReader};
@@ -41,6 +42,8 @@ struct OpenFile {
 enum Rows {
     /// In its bytes, one after the other. Whether a byte can be addressed.
     Records { reader: Box<RecordReader<FileBytes>>, addressable: bool },
+    /// In its columns.
+    Parquet(ParquetRows),
 }
 
 impl FileReader {
@@ -63,6 +66,11 @@ impl FileReader {
 
     fn rows_of(&self, path: &Arc<str>, from: &FilePosition) -> Result<Rows> {
         let compression = Compression::of(path)?;
+        if self.source.is_parquet() {
+            compression.check_parquet(path)?;
+            let request = self.source.parquet_request(Arc::clone(path), from.rows);
+            return Ok(Rows::Parquet(ParquetRows::new(request, Arc::clone(&self.io))));
+        }
         let addressable = compression == Compression::None;
         let start = Progress { offset: if addressable { from.offset } else { 0 }, rows: from.rows };
         let pump = |offset| {
@@ -85,6 +93,7 @@ impl OpenFile {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<SourceRows>>> {
         let rows = match &mut self.rows {
             Rows::Records { reader, .. } => reader.poll_next(cx)?,
+            Rows::Parquet(reader) => reader.poll_next(cx)?,
         };
         rows.map(|rows| rows.map(|rows| self.with_file_columns(rows)).transpose())
     }
@@ -103,6 +112,7 @@ impl OpenFile {
                 let progress = reader.progress();
                 (if *addressable { progress.offset } else { 0 }, progress.rows)
             }
+            Rows::Parquet(reader) => (0, reader.rows()),
         };
         FilePosition { offset, rows, ..self.found.clone() }.split(&self.path)
     }

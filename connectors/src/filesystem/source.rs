@@ -9,6 +9,7 @@ use millstream_engine::io::source::{Boundedness, ReaderContext, Source, SourceRe
 use super::columns::{FileMetadata, Layout};
 use super::enumerator::{FileEnumerator, FileSet};
 use super::options::FilesystemOptions;
+use super::parquet::ParquetRequest;
 use super::reader::FileReader;
 use crate::formats::{Decoder, Format, FormatSpec};
 use crate::records::RecordSettings;
@@ -118,6 +119,17 @@ impl FilesystemSource {
     /// Whether a decoder must see the beginning of a file before it goes on in the middle.
     pub(crate) fn needs_beginning(&self) -> bool {
         self.format.needs_beginning()
+    }
+
+    /// What to read of the Parquet file `path` after its first `start` rows.
+    pub(crate) fn parquet_request(&self, path: Arc<str>, start: u64) -> ParquetRequest {
+        ParquetRequest {
+            path,
+            rows: Arc::clone(self.layout.format_schema()),
+            watermark: self.watermark_layout.as_ref().map(|layout| Arc::clone(layout.format_schema())),
+            start,
+            settings: self.records,
+        }
     }
 
     /// A decoder for one file.

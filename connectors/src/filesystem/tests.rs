@@ -50,7 +50,7 @@ fn tree(folder: &Path) -> String {
             } else {
                 let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
                 let content = fs::read_to_string(&path).unwrap_or_else(|_| "(binary)".to_owned());
-                found.push(format!("{name}: {}", content.trim_end().replace('\n', " ")));
+                found.push(format!("{name}: {}", content.replace('\n', " ")).trim_end().to_owned());
             }
         }
     }

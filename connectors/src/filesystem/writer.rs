@@ -32,8 +32,6 @@ use crate::blocking::Lane;
 const BUFFER_BYTES: usize = 128 * 1024;
 /// How many bytes may wait for the IO thread.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
-/// How many parts a writer keeps open. The one that was written longest ago rolls when there is another partition.
-const MOST_OPEN: usize = 128;
 /// How many buffers are kept for reuse.
 const SPARE_BUFFERS: usize = 16;
 /// How long to wait before looking whether parts that were rolled are safe, in milliseconds.
@@ -142,7 +140,8 @@ impl FileWriter {
     }
 
     fn begin(&mut self, partition: &Arc<str>) -> Result<()> {
-        if self.open.len() >= MOST_OPEN
+        // The one that was written longest ago makes room.
+        if self.open.len() >= self.plan.format.most_open()
             && let Some(oldest) = self.open.iter().min_by_key(|(name, part)| (part.written, Arc::clone(name)))
         {
             let oldest = Arc::clone(oldest.0);

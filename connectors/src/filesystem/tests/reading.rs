@@ -101,7 +101,8 @@ fn records_longer_than_a_chunk_are_read_and_longer_ones_than_allowed_are_bad() {
 fn a_bad_row_fails_the_job_with_file_row_and_reason() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.txt"), format!("ok\n{}\n", "x".repeat(300))).unwrap();
-    let source = scan(&table(&folder.path().join("a.txt"), &["line"], &[("format", "raw"), ("scan.max-record-size", "100b")]));
+    let source =
+        scan(&table(&folder.path().join("a.txt"), &["line"], &[("format", "raw"), ("scan.max-record-size", "100b")]));
     let error = first_error(source.as_ref(), folder.path());
     assert!(error.starts_with("`ROOT/a.txt`, row 2: the record is longer than "), "{error}");
     assert!(error.contains(&format!("the row is `{}", "x".repeat(100))), "{error}");
@@ -152,7 +153,9 @@ fn a_file_that_is_gone_before_it_is_read_is_an_error_that_names_it() {
 fn metadata_and_folders_are_columns() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    for (name, text) in [("day=1/kind=a%2Fb/x.txt", "one\ntwo\n"), ("day=2/kind=__HIVE_DEFAULT_PARTITION__/y.txt", "three\n")] {
+    for (name, text) in
+        [("day=1/kind=a%2Fb/x.txt", "one\ntwo\n"), ("day=2/kind=__HIVE_DEFAULT_PARTITION__/y.txt", "three\n")]
+    {
         fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
         fs::write(root.join(name), text).unwrap();
     }
@@ -165,7 +168,11 @@ fn metadata_and_folders_are_columns() {
     table.columns.push(metadata("name", "file.name", DataType::Utf8));
     table.columns.push(metadata("path", "file.path", DataType::Utf8));
     table.columns.push(metadata("bytes", "file.size", DataType::Int32));
-    table.columns.push(metadata("at", "file.modification-time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))));
+    table.columns.push(metadata(
+        "at",
+        "file.modification-time",
+        DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+    ));
     table.partition_keys = vec!["day".to_owned(), "kind".to_owned()];
     let source = scan_columns(&table, &["bytes", "kind", "line", "day", "name"]);
     let outcome = conformance::source(source.as_ref());
@@ -198,7 +205,8 @@ fn a_file_outside_the_folders_of_a_partitioned_table_is_an_error() {
         first_error(scan(&table).as_ref(), folder.path())
     };
     expect!["`ROOT/b`: the table is PARTITIONED BY `day`, so it must lie in a folder `day=…`"].assert_eq(&error("b"));
-    expect!["`ROOT/day=x/a`: column `day`: Cast error: Cannot cast string 'x' to value of Int32 type"].assert_eq(&error("day=x"));
+    expect!["`ROOT/day=x/a`: column `day`: Cast error: Cannot cast string 'x' to value of Int32 type"]
+        .assert_eq(&error("day=x"));
 }
 
 #[test]
@@ -206,7 +214,10 @@ fn the_watermark_may_want_other_columns_than_the_rows() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.txt"), "1\n2\n").unwrap();
     let mut table = table(folder.path(), &["line"], &[("format", "raw")]);
-    table.columns.push(TableColumn { field: Field::new("size", DataType::Int64, false), metadata: Some("file.size".to_owned()) });
+    table.columns.push(TableColumn {
+        field: Field::new("size", DataType::Int64, false),
+        metadata: Some("file.size".to_owned()),
+    });
     let only = |index: usize| Arc::new(Schema::new(vec![table.columns[index].field.clone()]));
     let request = ScanRequest { rows: only(1), watermark: Some(only(0)), filters: Vec::new() };
     let outcome = conformance::source(source_of(&table).scan(request).unwrap().source.as_ref());
@@ -291,7 +302,10 @@ fn wrong_declarations_are_refused() {
     expect!["the option 'source.monitor-intervall' is not known here; did you mean 'source.monitor-interval'?"]
         .assert_eq(&refused(&["line"], &[("source.monitor-intervall", "1 s")]));
     let pattern = refused(&["line"], &[("source.path.regex-pattern", "(")]);
-    assert!(pattern.starts_with("the option 'source.path.regex-pattern' = '(' cannot be used: it is not a regular"), "{pattern}");
+    assert!(
+        pattern.starts_with("the option 'source.path.regex-pattern' = '(' cannot be used: it is not a regular"),
+        "{pattern}"
+    );
 
     let mut unknown_key = table(Path::new("/x"), &["line"], &[("format", "raw")]);
     unknown_key.partition_keys = vec!["day".to_owned()];
@@ -302,7 +316,60 @@ fn wrong_declarations_are_refused() {
     expect!["table `files`: PARTITIONED BY names all columns; at least one must be left for the files"]
         .assert_eq(&Filesystem.table_source(&all_keys).unwrap_err().to_string());
     let mut metadata = table(Path::new("/x"), &["line"], &[("format", "raw")]);
-    metadata.columns.push(TableColumn { field: Field::new("p", DataType::Utf8, true), metadata: Some("path".to_owned()) });
+    metadata
+        .columns
+        .push(TableColumn { field: Field::new("p", DataType::Utf8, true), metadata: Some("path".to_owned()) });
     expect!["table `files`: column `p`: there is no metadata 'path'; there is 'file.path', 'file.name', 'file.size', 'file.modification-time'"]
         .assert_eq(&Filesystem.table_source(&metadata).unwrap_err().to_string());
+}
+
+#[test]
+fn parquet_files_are_read_like_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let names = (0..5_000).map(|n| format!("row {n}")).collect::<Vec<_>>();
+    let rows: Vec<Vec<&str>> = names.iter().map(|name| vec!["d1", name.as_str()]).collect();
+    let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
+    let mut table = table(root, &["dt", "line"], &[("format", "parquet")]);
+    table.partition_keys = vec!["dt".to_owned()];
+    super::writing::write_once(&table, &rows);
+    let outcome = conformance::source(scan(&table).as_ref());
+    let (path, read) = outcome.rows.iter().next().unwrap();
+    assert!(path.ends_with("dt=d1/part-1-0-0.parquet"), "{path}");
+    let expected: Vec<_> = names.iter().map(|name| format!("[d1, {name}]")).collect();
+    assert_eq!(*read, expected);
+
+    fs::write(root.join("dt=d1/broken"), "no parquet").unwrap();
+    let error = first_error(scan(&table).as_ref(), root);
+    assert!(error.contains("ROOT/dt=d1/broken") && error.contains("cannot be read as Parquet"), "{error}");
+    fs::rename(root.join("dt=d1/broken"), root.join("dt=d1/a.gz")).unwrap();
+    let error = first_error(scan(&table).as_ref(), root);
+    expect!["the file `ROOT/dt=d1/a.gz` is compressed as a whole, which Parquet cannot be; decompress it"]
+        .assert_eq(&error);
+}
+
+#[test]
+fn bad_rows_are_told_with_their_place_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = (1..=1_500)
+        .map(|n| if n % 500 == 0 { "{\"n\": \"x\"}\n".into() } else { format!("{{\"n\": {n}}}\n") })
+        .collect();
+    fs::write(folder.path().join("a.json"), text).unwrap();
+    let read = |policy| {
+        let mut table = table(folder.path(), &[], &[("format", "json"), ("scan.bad-rows", policy)]);
+        table.columns = vec![TableColumn { field: Field::new("n", DataType::Int32, true), metadata: None }];
+        scan(&table)
+    };
+    for policy in ["skip", "deadLetter"] {
+        let outcome = conformance::source(read(policy).as_ref());
+        assert_eq!((outcome.all_rows().len(), outcome.errors), (1_497, 3));
+        let dead =
+            outcome.dead_letters.values().flatten().map(|row| row.replace(folder.path().to_str().unwrap(), "ROOT"));
+        let places: Vec<String> = dead.map(|row| row.split(", ").take(2).collect::<Vec<_>>().join(", ")).collect();
+        let expected: &[&str] =
+            if policy == "skip" { &[] } else { &["[ROOT/a.json, 500", "[ROOT/a.json, 1000", "[ROOT/a.json, 1500"] };
+        assert_eq!(places, expected);
+    }
+    let error = first_error(read("fail").as_ref(), folder.path());
+    assert!(error.starts_with("`ROOT/a.json`, row 500: ") && error.contains("the row is `{\"n\": \"x\"}`"), "{error}");
 }
