@@ -31,9 +31,10 @@ pub(super) fn rows(
     }
     columns.extend(values);
     let rows = RecordBatch::try_new(Arc::clone(&layout.spec.output), columns)?;
+    // SQL has its times in columns.
     let event_time = match layout.spec.time {
-        TimeSource::Record => Some(windows.iter().map(|window| window.max_timestamp()).collect::<ScalarBuffer<i64>>()),
-        TimeSource::Column(_) | TimeSource::Processing => None,
+        TimeSource::Record | TimeSource::Processing => Some(windows.iter().map(|window| window.max_timestamp()).collect::<ScalarBuffer<i64>>()),
+        TimeSource::Column(_) => None,
     };
     Ok(EventBatch { rows, event_time, row_kinds: None })
 }
