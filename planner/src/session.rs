@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::options::{JobOptions, OptionValues, Origin};
 
-/// Answers the time in milliseconds since 1970-01-01 UTC. Functions such as `CURRENT_TIMESTAMP` ask it once per batch.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+pub use crate::functions::Clock;
 
 /// The surroundings of a program. `SET` and `RESET` change them while the program is planned.
 #[derive(Clone)]
@@ -41,7 +40,8 @@ impl Session {
 
     /// `SET 'key' = 'value'`. The answer is a remark for the user, if there is one.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<Option<String>> {
-        let remark = self.options.apply(key, value, Origin::Statement).map_err(|error| Error::new(error.to_string()))?;
+        let remark =
+            self.options.apply(key, value, Origin::Statement).map_err(|error| Error::new(error.to_string()))?;
         self.resolve()?;
         Ok(remark)
     }

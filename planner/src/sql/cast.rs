@@ -10,12 +10,13 @@ use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use datafusion_common::{DFSchema, Result, ScalarValue, internal_err, plan_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::{
-    Case, Cast, ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TryCast, Volatility, lit,
+    Case, Cast, ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TryCast,
+    Volatility, lit,
 };
 
 use super::registry::Functions;
 use super::types::flink_name;
-use super::flink::{check_cast, rewrite_cast, rewrite_try_cast};
+use crate::functions::{check_cast, rewrite_cast, rewrite_try_cast};
 
 /// What the name of a cast's function begins with; the type follows. No function of the language can have it.
 pub(super) const CAST_AS: &str = "CAST AS ";

@@ -25,16 +25,35 @@ pub(super) const WINDOW_FUNCTIONS: &[&str] = &["tumble", "hop", "cumulate", "ses
 
 /// Functions that name a part of the window that a query is grouped by.
 pub(super) const GROUP_WINDOW_PARTS: &[&str] = &[
-    "tumble_start", "tumble_end", "tumble_rowtime", "tumble_proctime", "hop_start", "hop_end", "hop_rowtime", "hop_proctime",
-    "session_start", "session_end", "session_rowtime", "session_proctime",
+    "tumble_start",
+    "tumble_end",
+    "tumble_rowtime",
+    "tumble_proctime",
+    "hop_start",
+    "hop_end",
+    "hop_rowtime",
+    "hop_proctime",
+    "session_start",
+    "session_end",
+    "session_rowtime",
+    "session_proctime",
 ];
 
 /// What [`super::rewrite`] turns into something else.
 const SYNTACTIC: &[&str] = &["descriptor", "make_map", "unnest"];
 
-/// Refuses what is in `node` (an expression, a query, a statement).
-pub(super) fn check(node: &impl Visit, functions: &Functions) -> Result<()> {
-    match node.visit(&mut Check { functions, depth: 0, in_table_function: vec![false] }) {
+/// Whether window functions may stand in what is checked: they may in queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Windows {
+    /// In FROM and GROUP BY.
+    Allowed,
+    /// Nowhere: it is a single expression.
+    Refused,
+}
+
+/// Refuses what is in `node` (an expression, a query).
+pub(super) fn check(node: &impl Visit, functions: &Functions, windows: Windows) -> Result<()> {
+    match node.visit(&mut Check { functions, windows, depth: 0, in_table_function: vec![false] }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
@@ -42,6 +61,7 @@ pub(super) fn check(node: &impl Visit, functions: &Functions) -> Result<()> {
 
 struct Check<'a> {
     functions: &'a Functions,
+    windows: Windows,
     depth: usize,
     /// For each query around this place: whether the place is inside the call of a table function.
     in_table_function: Vec<bool>,
@@ -109,7 +129,9 @@ impl Check<'_> {
             Expr::ILike { .. } | Expr::RLike { .. } => {
                 refuse("this form of LIKE", "use LIKE over LOWER(…), or REGEXP(text, pattern)")
             }
-            Expr::AtTimeZone { .. } => refuse("AT TIME ZONE", "use CONVERT_TZ, or CAST between TIMESTAMP and TIMESTAMP_LTZ"),
+            Expr::AtTimeZone { .. } => {
+                refuse("AT TIME ZONE", "use CONVERT_TZ, or CAST between TIMESTAMP and TIMESTAMP_LTZ")
+            }
             Expr::Cast { format: Some(_), .. } => refuse("CAST with FORMAT", "use DATE_FORMAT or TO_TIMESTAMP"),
             Expr::Identifier(ident) if ident.value.starts_with('@') => refuse("a variable", ""),
             Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::Not, .. }
@@ -187,6 +209,12 @@ impl Check<'_> {
     }
 
     fn known(&self, name: &str, aggregate: bool, place: Option<Position>) -> Result<()> {
+        let windows = [WINDOW_FUNCTIONS, GROUP_WINDOW_PARTS];
+        let is_window = windows.iter().any(|names| names.contains(&name));
+        if is_window && self.windows == Windows::Refused {
+            let message = format!("{} names a window, and there are none in a single expression", name.to_uppercase());
+            return Err(Error::at(place, message));
+        }
         let special = [WINDOW_FUNCTIONS, GROUP_WINDOW_PARTS, SYNTACTIC];
         if aggregate || self.functions.scalar(name).is_some() || special.iter().any(|names| names.contains(&name)) {
             return Ok(());

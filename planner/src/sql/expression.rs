@@ -16,7 +16,7 @@ use millstream_engine::aggregate::AggregateFunction;
 use millstream_engine::operators::Expression;
 
 use super::aggregates::{Role, role};
-use super::check::check;
+use super::check::{Windows, check};
 use super::context::{Context, NoTables};
 use super::plan_error::explained;
 use super::registry::Functions;
@@ -106,7 +106,7 @@ impl<'a> Planner<'a> {
     fn expression(&self, text: &str) -> Result<PlannedExpression> {
         let item = Item::parse(text)?;
         let place = item.place;
-        let planned = self.logical(item.expr, &item.text)?;
+        let planned = self.logical(item.expr, text).map_err(|error| error.or_at(place))?;
         if let Some(aggregate) = datafusion_expr::utils::find_aggregate_exprs([&planned]).first() {
             let message = format!("the aggregate {aggregate} cannot stand here, where each row is looked at by itself");
             return Err(Error::at(place, message));
@@ -118,10 +118,11 @@ impl<'a> Planner<'a> {
     fn aggregate(&self, text: &str) -> Result<PlannedAggregate> {
         let item = Item::parse(text)?;
         let (place, canonical) = (item.place, item.text);
-        let planned = self.logical(item.expr, &canonical)?;
+        let planned = self.logical(item.expr, text).map_err(|error| error.or_at(place))?;
         let name = item.name.unwrap_or_else(|| canonical.clone());
         let at = |error: Error| error.or_at(place);
-        let not_one = || Error::at(place, format!("`{canonical}` is not a call of an aggregate function such as SUM(x)"));
+        let not_one =
+            || Error::at(place, format!("`{canonical}` is not a call of an aggregate function such as SUM(x)"));
         let Expr::AggregateFunction(AggregateCall { func, params }) = &planned else { return Err(not_one()) };
         let Some(Role::Computes(function)) = role(func) else { return Err(not_one()) };
         if !params.order_by.is_empty() {
@@ -150,7 +151,7 @@ impl<'a> Planner<'a> {
 
     /// Resolves names. Types are not settled yet.
     fn logical(&self, mut expr: SqlExpr, text: &str) -> Result<Expr> {
-        check(&expr, &self.functions)?;
+        check(&expr, &self.functions, Windows::Refused)?;
         let context = self.context();
         rewrite(&mut expr, context.types())?;
         let planned = context.planner().sql_to_expr(expr, &self.schema, &mut PlannerContext::new());
@@ -188,8 +189,10 @@ impl Item {
         let item = parser.parse_select_item().map_err(|error| syntax.error(&error))?;
         let rest = parser.peek_token_ref();
         if rest.token != Token::EOF {
-            let place = super::prepass::position(rest.span.start);
-            return Err(Error::at(place, format!("unexpected `{}` after the expression", rest.token)));
+            let expected: Result<(), _> = parser.expected_ref("the end of the expression", rest);
+            return expected
+                .map_err(|error| syntax.error(&error))
+                .and(Err(Error::internal("no error where one was made")));
         }
         match item {
             SelectItem::UnnamedExpr(expr) => Ok(Self { text: expr.to_string(), expr, name: None, place }),
@@ -224,6 +227,8 @@ pub(super) fn is_present(expr: &Expr) -> bool {
 pub(super) fn must_be_boolean(condition: &PlannedExpression, what: &str) -> Result<()> {
     match condition.field.data_type() {
         DataType::Boolean => Ok(()),
-        other => Err(Error::new(format!("{what} must be a condition, and `{}` is {}", condition.text, flink_name(other)))),
+        other => {
+            Err(Error::new(format!("{what} must be a condition, and `{}` is {}", condition.text, flink_name(other))))
+        }
     }
 }

@@ -91,7 +91,60 @@ fn expressions_have_flinks_names_and_types() {
         "itemName IS NOT NULL",
         "s = 5",
     ];
-    expect![[r#""#]].assert_eq(&all(&texts, planned));
+    expect![[r#"
+        a
+            a: INT NOT NULL := a@0
+        `a` + 1 AS next
+            next: INT NOT NULL := a@0 + 1
+        a + 1
+            a + 1: INT NOT NULL := a@0 + 1
+        b % 2
+            b % 2: BIGINT := b@1 % 2
+        a / 2
+            a / 2: INT NOT NULL := a@0 / 2
+        1 + 1
+            1 + 1: INT NOT NULL := 2
+        3000000000
+            3000000000: BIGINT NOT NULL := 3000000000
+        -1
+            -1: INT NOT NULL := -1
+        0.5 * x
+            0.5 * x: DOUBLE := 0.5 * x@2
+        d * 2
+            d * 2: DECIMAL(21, 2) := d@3 * 2
+        CASE WHEN a > 1 THEN 1 ELSE 0 END AS flag
+            flag: INT NOT NULL := CASE WHEN a@0 > 1 THEN 1 ELSE 0 END
+        person.age
+            age: INT := get_field(person@6, age)
+        person.name AS who
+            who: STRING := get_field(person@6, name)
+        tags[1]
+            tags[1]: STRING := array_element(tags@8, 1)
+        s || '!'
+            s || '!': STRING := s@4 || !
+        s LIKE 'a%'
+            s LIKE 'a%': BOOLEAN := s@4 LIKE a%
+        ts + INTERVAL '1:30' HOUR TO MINUTE
+            ts + INTERVAL '1:30' HOUR TO MINUTE: TIMESTAMP(3) := ts@5 + IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 5400000000000 }
+        ts >= TIMESTAMP '2020-01-01 00:00:00'
+            ts >= TIMESTAMP '2020-01-01 00:00:00': BOOLEAN := ts@5 >= 1577836800000
+        CAST(a AS BIGINT)
+            CAST(a AS BIGINT): BIGINT NOT NULL := CAST(a@0 AS Int64)
+        CAST(s AS INT)
+            CAST(s AS INT): INT := flink_cast(s@4)
+        TRY_CAST(s AS INT)
+            TRY_CAST(s AS INT): INT := flink_try_cast(s@4)
+        CAST(x AS DECIMAL(10, 2))
+            CAST(x AS DECIMAL(10,2)): DECIMAL(10, 2) := flink_cast(x@2)
+        a BETWEEN 1 AND 3 AND s IN ('a', 'b')
+            a BETWEEN 1 AND 3 AND s IN ('a', 'b'): BOOLEAN := a@0 >= 1 AND a@0 <= 3 AND (s@4 = a OR s@4 = b)
+        COALESCE(b, 1)
+            COALESCE(b, 1): BIGINT NOT NULL := CASE WHEN b@1 IS NOT NULL THEN b@1 ELSE 1 END
+        itemName IS NOT NULL
+            itemName IS NOT NULL: BOOLEAN NOT NULL := itemName@7 IS NOT NULL
+        s = 5
+            s = 5: BOOLEAN := flink_cast(s@4) = 5
+    "#]].assert_eq(&all(&texts, planned));
 }
 
 #[test]
@@ -109,7 +162,31 @@ fn aggregates_have_flinks_types() {
         "first_value(s)",
         "last_value(CAST(s AS INT))",
     ];
-    expect![[r#""#]].assert_eq(&all(&texts, aggregate));
+    expect![[r#"
+        count(*) AS flights
+            flights: BIGINT NOT NULL := Count(*)
+        COUNT(1)
+            COUNT(1): BIGINT NOT NULL := Count(*)
+        count(DISTINCT s) FILTER (WHERE a > 1) AS n
+            n: BIGINT NOT NULL := Count(distinct s@4) if a@0 > 1
+        sum(a)
+            sum(a): INT := Sum(a@0)
+        sum(d) AS total
+            total: DECIMAL(38, 2) := Sum(d@3)
+        avg(a) AS delay
+            delay: INT := Avg(a@0)
+        avg(x)
+            avg(x): DOUBLE := Avg(x@2)
+        max(a + b) AS m
+            m: BIGINT := Max(CAST(a@0 AS Int64) + b@1)
+        min(ts)
+            min(ts): TIMESTAMP(3) := Min(ts@5)
+        first_value(s)
+            first_value(s): STRING := First(s@4)
+        last_value(CAST(s AS INT))
+            last_value(CAST(s AS INT)): INT := Last(flink_cast(s@4))
+    "#]]
+    .assert_eq(&all(&texts, aggregate));
 }
 
 #[test]
@@ -147,26 +224,120 @@ fn what_is_wrong_in_an_expression_is_said_with_its_place() {
         "a = 1 /*+ HINT */",
         "\n  a +\n  zz",
     ];
-    expect![[r#""#]].assert_eq(&all(&texts, planned));
+    expect![[r#"
+        a + itemname
+            error: line 1, column 5: unknown column `itemname`; did you mean `itemName`?
+        person.nam
+            error: line 1, column 8: unknown field `nam`; did you mean `name`?
+        person.name.first
+            error: line 1, column 13: there is no field `first`, for it would be one of STRING
+        uper(s)
+            error: line 1, column 1: unknown function `uper`; did you mean `upper`?
+        a +
+            error: line 1, column 4: expected an expression, found the end of the text
+        a + (1
+            error: line 1, column 7: expected ), found the end of the text
+        CASE WHEN a = 1 THEN 2 ESLE 3 END
+            error: line 1, column 24: unexpected `ESLE`
+        a b c
+            error: line 1, column 5: expected the end of the expression, found c
+        s = "x"
+            error: line 1, column 5: "x" is neither text nor a name; write 'x' for text and `x` for a name
+        INTERVAL '5'
+            error: line 1, column 10: unexpected `'5'`
+        ts + INTERVAL '5 minutes' SECOND
+            error: line 1, column 15: '5 minutes' is not an interval of SECOND
+        CAST(a AS INTT)
+            error: line 1, column 6: the type INTT is not known; did you mean `INT`?
+        CAST(ts AS BIGINT)
+            error: line 1, column 1: cannot cast TIMESTAMP(3) to BIGINT: use UNIX_TIMESTAMP(CAST(… AS STRING))
+        upper(DISTINCT s)
+            error: line 1, column 1: DISTINCT belongs to aggregates, and UPPER is none
+        upper(s) FILTER (WHERE a > 1)
+            error: line 1, column 1: FILTER belongs to aggregates, and UPPER is none
+        sum(a) OVER (PARTITION BY b)
+            error: line 1, column 1: SUM(…) OVER (…) is not supported yet; aggregate over a window of time instead
+        sum(a)
+            error: line 1, column 1: the aggregate sum(a) cannot stand here, where each row is looked at by itself
+        a IN (SELECT 1)
+            error: line 1, column 1: IN (SELECT …) is not supported yet; it is a join; use IN with a list
+        EXISTS (SELECT 1)
+            error: line 1, column 9: EXISTS (SELECT …) is not supported yet; it is a join
+        (SELECT 1)
+            error: line 1, column 2: a scalar subquery is not supported yet; it is a join
+        s SIMILAR TO 'a%'
+            error: line 1, column 1: SIMILAR TO is not supported yet; use REGEXP(text, pattern)
+        ts AT TIME ZONE 'UTC'
+            error: line 1, column 1: AT TIME ZONE is not supported yet; use CONVERT_TZ, or CAST between TIMESTAMP and TIMESTAMP_LTZ
+        a, b
+            error: line 1, column 2: expected the end of the expression, found ,
+        *
+            error: line 1, column 1: one expression is expected here, not a list of columns
+
+            error: expected an expression, found the end of the text
+        a > ?
+            error: line 1, column 5: the parameter ? is not supported yet; write the value
+        tumble(ts, INTERVAL '1' SECOND)
+            error: line 1, column 1: TUMBLE names a window, and there are none in a single expression
+        person + 1
+            error: line 1, column 1: cannot coerce arithmetic expression ROW("name": STRING, "age": INT) + INT to valid types
+        s + 1
+            error: line 1, column 1: cannot coerce arithmetic expression STRING + INT to valid types
+        a = 1 /*+ HINT */
+            error: line 1, column 7: the hint /*+ HINT */ is not supported yet; remove it; options of a table belong into its WITH clause
+
+          a +
+          zz
+            error: line 3, column 3: unknown column `zz`
+    "#]].assert_eq(&all(&texts, planned));
 }
 
 #[test]
 fn what_is_wrong_in_an_aggregate_is_said_with_its_place() {
-    let texts = ["a", "sum(s)", "sum(a) + 1", "sum(a, b)", "count(DISTINCT *)", "sum(*)", "listagg(s)", "sum(a) FILTER (WHERE a)", "avg(ts)"];
-    expect![[r#""#]].assert_eq(&all(&texts, aggregate));
+    let texts = [
+        "a",
+        "sum(s)",
+        "sum(a) + 1",
+        "sum(a, b)",
+        "count(DISTINCT *)",
+        "sum(*)",
+        "listagg(s)",
+        "sum(a) FILTER (WHERE a)",
+        "avg(ts)",
+    ];
+    expect![[r#"
+        a
+            error: line 1, column 1: `a` is not a call of an aggregate function such as SUM(x)
+        sum(s)
+            error: line 1, column 1: SUM cannot be computed over STRING
+        sum(a) + 1
+            error: line 1, column 1: `sum(a) + 1` is not a call of an aggregate function such as SUM(x)
+        sum(a, b)
+            error: line 1, column 1: `sum(a, b)` is not a call of an aggregate function such as SUM(x)
+        count(DISTINCT *)
+            error: line 1, column 1: COUNT(DISTINCT *) is not supported; name the columns
+        sum(*)
+            error: line 1, column 1: SUM(*) has no meaning; only COUNT counts rows
+        listagg(s)
+            error: line 1, column 1: the function LISTAGG is not supported yet
+        sum(a) FILTER (WHERE a)
+            error: line 1, column 1: FILTER (WHERE …) must be a condition, and `a` is INT
+        avg(ts)
+            error: line 1, column 1: AVG cannot be computed over TIMESTAMP(3)
+    "#]]
+    .assert_eq(&all(&texts, aggregate));
 }
 
 #[test]
 fn a_planned_expression_computes() {
     let session = Session::default();
     let schema = Schema::new(vec![Field::new("a", DataType::Int32, false), Field::new("s", DataType::Utf8, true)]);
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int32Array::from(vec![1, 2, 3])),
-        Arc::new(StringArray::from(vec![Some("x"), None, Some("z")])),
-    ];
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int32Array::from(vec![1, 2, 3])), Arc::new(StringArray::from(vec![Some("x"), None, Some("z")]))];
     let batch = RecordBatch::try_new(Arc::new(schema.clone()), columns).unwrap();
     let planned =
-        on_planning_thread(|| plan_expression("CASE WHEN s IS NULL THEN 0 ELSE a * 10 END AS v", &schema, &session)).unwrap();
+        on_planning_thread(|| plan_expression("CASE WHEN s IS NULL THEN 0 ELSE a * 10 END AS v", &schema, &session))
+            .unwrap();
     let values = planned.expression.evaluate(&batch).unwrap().into_array(3).unwrap();
     assert_eq!(values.as_ref(), &Int32Array::from(vec![10, 0, 30]));
 }

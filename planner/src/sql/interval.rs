@@ -35,6 +35,19 @@ pub(super) fn length(interval: &Interval) -> Result<Length, String> {
     Ok(if negative == minus { length } else { length.negated() })
 }
 
+/// The length of an interval that [`super::rewrite`] has made plain: `5 MONTHS`, `1000000 NANOSECONDS`.
+pub(super) fn plain(interval: &Interval) -> Option<Length> {
+    let (negative, text) = literal(&interval.value).ok()?;
+    let (number, unit) = text.split_once(' ')?;
+    let number: i64 = number.parse().ok()?;
+    let length = match unit {
+        "MONTHS" => Length::Months(number),
+        "NANOSECONDS" => Length::Nanos(number),
+        _ => return None,
+    };
+    Some(if negative { length.negated() } else { length })
+}
+
 impl Length {
     fn negated(self) -> Self {
         match self {

@@ -15,7 +15,6 @@ mod check;
 mod column;
 mod context;
 mod dialect;
-mod flink;
 pub mod expression;
 mod interval;
 mod operators;

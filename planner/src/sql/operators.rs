@@ -45,7 +45,13 @@ impl Operators {
         let noted = self.unknown_field.lock().unwrap_or_else(PoisonError::into_inner).take();
         match noted {
             Some(UnknownField { path, error }) => error.or_at(find_path(&path, text)),
-            None => plan_error::explained(error),
+            None => {
+                let explained = plan_error::explained(error);
+                match plan_error::unknown_column(error) {
+                    Some(path) if explained.position().is_none() => explained.or_at(find_path(&path, text)),
+                    Some(_) | None => explained,
+                }
+            }
         }
     }
 
@@ -113,7 +119,8 @@ impl ExprPlanner for Operators {
         for (depth, name) in nested_names.iter().enumerate() {
             let path = || [field.name()].into_iter().chain(&nested_names[..=depth]).cloned().collect();
             let DataType::Struct(fields) = of else {
-                let error = Error::new(format!("there is no field `{name}`, for it would be one of {}", flink_name(of)));
+                let error =
+                    Error::new(format!("there is no field `{name}`, for it would be one of {}", flink_name(of)));
                 return self.note(path(), error);
             };
             let Some((_, found)) = fields.find(name) else {
@@ -145,7 +152,9 @@ fn find_path(path: &[String], text: &str) -> Option<Position> {
     let tokens = prepass::tokens(text).ok()?;
     let names = |start: usize| {
         path.iter().enumerate().all(|(place, name)| {
-            tokens.get(start + 2 * place).is_some_and(|token| is_word(&token.token, name) || is_quoted(&token.token, name))
+            tokens
+                .get(start + 2 * place)
+                .is_some_and(|token| is_word(&token.token, name) || is_quoted(&token.token, name))
         })
     };
     let found = (0..tokens.len()).find(|start| names(*start))?;

@@ -11,6 +11,21 @@ pub(super) fn explained(error: &DataFusionError) -> Error {
     cause(error).or_at(place)
 }
 
+/// The names of the column that `error` does not find, if that is what is wrong.
+pub(super) fn unknown_column(error: &DataFusionError) -> Option<Vec<String>> {
+    match error {
+        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => unknown_column(inner),
+        DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
+            SchemaError::FieldNotFound { field, .. } | SchemaError::AmbiguousReference { field } => {
+                let table = field.relation.as_ref().map(|relation| relation.table().to_owned());
+                Some(table.into_iter().chain([field.name.clone()]).collect())
+            }
+            SchemaError::DuplicateQualifiedField { .. } | SchemaError::DuplicateUnqualifiedField { .. } => None,
+        },
+        _ => None,
+    }
+}
+
 /// Where a span begins.
 pub(super) fn start(span: Span) -> Position {
     Position { line: span.start.line, column: span.start.column }
@@ -41,7 +56,8 @@ fn schema_error(error: &SchemaError) -> Error {
             let qualified = field.relation.is_some();
             let shown = |column: &Column| if qualified { flat(column) } else { column.name.clone() };
             let known: Vec<String> = valid_fields.iter().map(shown).collect();
-            let plain: Vec<&str> = known.iter().map(String::as_str).chain(valid_fields.iter().map(Column::name)).collect();
+            let plain: Vec<&str> =
+                known.iter().map(String::as_str).chain(valid_fields.iter().map(Column::name)).collect();
             let place = field.spans().first().map(start);
             Error::unknown("column", &flat(field), plain).or_at(place)
         }
@@ -63,11 +79,31 @@ fn flat(column: &Column) -> String {
     }
 }
 
-/// The first paragraph, without a full stop and without the planner's own prefixes.
+/// Arrow's names of types, and ours.
+const TYPES: &[(&str, &str)] = &[
+    ("LargeUtf8", "STRING"),
+    ("Utf8View", "STRING"),
+    ("Utf8", "STRING"),
+    ("Int8", "TINYINT"),
+    ("Int16", "SMALLINT"),
+    ("Int32", "INT"),
+    ("Int64", "BIGINT"),
+    ("Float32", "FLOAT"),
+    ("Float64", "DOUBLE"),
+    ("Decimal128", "DECIMAL"),
+    ("Timestamp(ms)", "TIMESTAMP(3)"),
+    ("Timestamp(µs)", "TIMESTAMP(6)"),
+    ("Timestamp(ns)", "TIMESTAMP(9)"),
+    ("Struct", "ROW"),
+    ("Date32", "DATE"),
+];
+
+/// The first paragraph, without a full stop, without the planner's own prefixes, with our names of types.
 fn tidy(message: &str) -> String {
     let message = message.split("\n\n").next().unwrap_or(message).trim();
     let message = ["Error during planning: ", "Execution error: ", "This feature is not implemented: ", "SQL error: "]
         .iter()
         .fold(message, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest));
+    let message = TYPES.iter().fold(message.replace('\n', " "), |text, (arrow, ours)| text.replace(arrow, ours));
     lower_first(message.trim_end_matches('.'))
 }

@@ -10,7 +10,7 @@ use datafusion_common::{Result as PlanResult, plan_datafusion_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::{AggregateUDF, Expr, ScalarUDF};
 
-use super::{aggregates, flink};
+use super::aggregates;
 use super::plan_error::explained;
 use crate::error::Result;
 use crate::session::Session;
@@ -46,7 +46,7 @@ impl Functions {
             register(&mut scalar, &function);
         }
         LEFT_OUT.iter().for_each(|name| drop(scalar.remove(*name)));
-        let flinks = flink::all(session);
+        let flinks = crate::functions::all(&session.job().time_zone, Arc::clone(session.clock()));
         for function in flinks.map_err(|error| explained(&error))? {
             register(&mut scalar, &function);
         }
@@ -65,7 +65,8 @@ impl Functions {
 
     /// The names of both sorts, in order.
     pub(super) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.scalar.keys().map(String::as_str).chain(self.aggregate.keys().copied()).collect();
+        let mut names: Vec<&str> =
+            self.scalar.keys().map(String::as_str).chain(self.aggregate.keys().copied()).collect();
         names.sort_unstable();
         names
     }
