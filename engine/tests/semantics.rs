@@ -66,7 +66,16 @@ fn no_case_is_missing() {
         include_str!("cases/key_groups.txt"),
     ];
     let cases: Vec<Case> = files.into_iter().flat_map(parse).collect();
-    let rules = [("A", 1..=7), ("B", 1..=22), ("C", 1..=4), ("D", 1..=15), ("E", 1..=26), ("F", 1..=13), ("G", 1..=4), ("I", 2..=4)];
+    let rules = [
+        ("A", 1..=7),
+        ("B", 1..=22),
+        ("C", 1..=4),
+        ("D", 1..=15),
+        ("E", 1..=26),
+        ("F", 1..=13),
+        ("G", 1..=4),
+        ("I", 2..=4),
+    ];
     let ids = rules.into_iter().flat_map(|(letter, numbers)| numbers.map(move |number| format!("{letter}{number}")));
     let missing: Vec<String> = ids.filter(|id| !cases.iter().any(|case| case.id == *id)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");

@@ -29,7 +29,9 @@ impl WindowSpec {
     pub fn check(&self) -> Result<()> {
         let refuse = |message: String| Err(Error::Invalid(message));
         match *self {
-            Self::Tumbling { size, offset } if size <= 0 || offset.unsigned_abs() >= size.unsigned_abs() => {
+            Self::Tumbling { size, offset } | Self::Staggered { size, offset, .. }
+                if size <= 0 || offset.unsigned_abs() >= size.unsigned_abs() =>
+            {
                 refuse(format!(
                     "a tumbling window must satisfy size > 0 and abs(offset) < size; its size is {size} ms and its offset {offset} ms"
                 ))
@@ -55,6 +57,7 @@ impl WindowSpec {
                 refuse(format!("a session window must satisfy 0 < size; its gap is {gap} ms"))
             }
             Self::Tumbling { .. }
+            | Self::Staggered { .. }
             | Self::Sliding { .. }
             | Self::Cumulating { .. }
             | Self::Session { .. }
@@ -100,8 +103,8 @@ impl WindowSpec {
                 windows.push(TimeWindow::GLOBAL);
                 true
             }
-            // The window is in the row's columns and not in its time.
-            Self::Attached { .. } => false,
+            // The window is in the row's columns, or follows from the first row that came; not from the time alone.
+            Self::Attached { .. } | Self::Staggered { .. } => false,
         }
     }
 
@@ -109,7 +112,7 @@ impl WindowSpec {
     /// `None` for windows that are not on a grid.
     pub fn pane_size(&self) -> Option<i64> {
         match *self {
-            Self::Tumbling { size, .. } => Some(size),
+            Self::Tumbling { size, .. } | Self::Staggered { size, .. } => Some(size),
             Self::Sliding { size, slide, .. } => Some(gcd(size, slide)),
             Self::Cumulating { step, .. } => Some(step),
             Self::Session { .. } | Self::Global | Self::Attached { .. } => None,
@@ -119,7 +122,10 @@ impl WindowSpec {
     /// The shift of the grid.
     pub fn offset(&self) -> i64 {
         match *self {
-            Self::Tumbling { offset, .. } | Self::Sliding { offset, .. } | Self::Cumulating { offset, .. } => offset,
+            Self::Tumbling { offset, .. }
+            | Self::Staggered { offset, .. }
+            | Self::Sliding { offset, .. }
+            | Self::Cumulating { offset, .. } => offset,
             Self::Session { .. } | Self::Global | Self::Attached { .. } => 0,
         }
     }

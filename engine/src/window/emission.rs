@@ -33,7 +33,9 @@ pub(super) fn rows(
     let rows = RecordBatch::try_new(Arc::clone(&layout.spec.output), columns)?;
     // SQL has its times in columns.
     let event_time = match layout.spec.time {
-        TimeSource::Record | TimeSource::Processing => Some(windows.iter().map(|window| window.max_timestamp()).collect::<ScalarBuffer<i64>>()),
+        TimeSource::Record | TimeSource::Processing => {
+            Some(windows.iter().map(|window| window.max_timestamp()).collect::<ScalarBuffer<i64>>())
+        }
         TimeSource::Column(_) => None,
     };
     Ok(EventBatch { rows, event_time, row_kinds: None })

@@ -4,8 +4,10 @@
 //! result) × *aggregates* × how late a row may be.
 
 use arrow::datatypes::SchemaRef;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::aggregate::AggregateSpec;
+use crate::operators::ProcessingTime;
 
 pub mod assigner;
 mod contents;
@@ -119,6 +121,15 @@ pub enum WindowSpec {
         /// Shift of the grid.
         offset: i64,
     },
+    /// Tumbling windows of the wall clock on a grid that begins elsewhere in each subtask, so that not all fire at once.
+    Staggered {
+        /// Length.
+        size: i64,
+        /// Shift of the grid, before that of the subtask.
+        offset: i64,
+        /// The shift of the subtask, which its first row fixes.
+        stagger: WindowStagger,
+    },
     /// `size` long, one every `slide`.
     Sliding {
         /// Length.
@@ -151,6 +162,30 @@ pub enum WindowSpec {
         /// The `Timestamp(ms)` column with its end.
         end: usize,
     },
+}
+
+/// How far the grid of [`WindowSpec::Staggered`] windows is shifted in a subtask. ([`WindowSpec::Tumbling`] is Flink's
+/// `ALIGNED`.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowStagger {
+    /// So that the first row that comes is the first of its window.
+    Natural,
+    /// By a number that this seed and the time of the first row make up.
+    Random(u64),
+}
+
+impl WindowStagger {
+    /// The shift for windows of length `size` where the first row comes at `first`: at least 0 and less than `size`.
+    pub fn shift(self, first: ProcessingTime, size: i64) -> i64 {
+        match self {
+            Self::Natural => first.0.rem_euclid(size),
+            Self::Random(seed) => {
+                let mixed = [seed.to_le_bytes(), first.0.to_le_bytes()].concat();
+                let scaled = (u128::from(xxh3_64(&mixed)) * u128::from(size.unsigned_abs())) >> 64;
+                i64::try_from(scaled).unwrap_or_default()
+            }
+        }
+    }
 }
 
 /// How long a key must be silent for its session to end.

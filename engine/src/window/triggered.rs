@@ -85,8 +85,20 @@ impl TriggeredWindows {
     pub fn new(spec: Arc<WindowAggregateSpec>, max_parallelism: MaxParallelism) -> Result<Self> {
         spec.window.check()?;
         spec.trigger.check(spec.window.merges())?;
-        if let WindowSpec::Attached { .. } = spec.window {
-            return Err(Error::Invalid("windows that rows have been given before fire at their end only".to_owned()));
+        match spec.window {
+            WindowSpec::Attached { .. } => {
+                return Err(Error::Invalid(
+                    "windows that rows have been given before fire at their end only".to_owned(),
+                ));
+            }
+            WindowSpec::Staggered { .. } => {
+                return Err(Error::Invalid("staggered windows fire at their end by the wall clock only".to_owned()));
+            }
+            WindowSpec::Tumbling { .. }
+            | WindowSpec::Sliding { .. }
+            | WindowSpec::Cumulating { .. }
+            | WindowSpec::Session { .. }
+            | WindowSpec::Global => {}
         }
         let layout = Layout::new(spec, max_parallelism)?;
         let types = layout.key_fields.iter().map(|field| field.data_type().clone()).collect();

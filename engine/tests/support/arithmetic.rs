@@ -20,6 +20,10 @@ pub(crate) fn assigners(case: &Case) {
     for step in &case.steps {
         match step.verb.as_str() {
             "assign" => assign(case, step),
+            "arrive" => {
+                let times: Vec<i64> = step.words.iter().map(|time| number(time)).collect();
+                case.compare(step, "the operator", windows::windows_of_arrivals(windows::window_of(case), &times));
+            }
             "check" => check(case, step),
             "merge" => merge(case, step),
             other => case.fail(step, &format!("`{other}` is no step of an assigner")),

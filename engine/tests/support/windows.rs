@@ -12,7 +12,7 @@ use millstream_engine::testing::{Cell, OperatorHarness, Row, aggregate, aggregat
 use millstream_engine::time::merger::WatermarkMerger;
 use millstream_engine::window::{
     EvictorSpec, GridWindows, SessionGap, SessionWindows, TimeSource, TriggerSpec, TriggeredWindows,
-    WindowAggregateSpec, WindowSpec,
+    WindowAggregateSpec, WindowSpec, WindowStagger,
 };
 
 use super::case::{Case, CaseStep, number};
@@ -32,7 +32,7 @@ pub(crate) fn operators(spec: &WindowAggregateSpec) -> Vec<(&'static str, Build)
     if SessionWindows::can_run(spec) {
         operators.push(("SessionWindows", |spec, groups| Ok(Box::new(SessionWindows::new(spec, groups)?))));
     }
-    if !matches!(spec.window, WindowSpec::Attached { .. }) {
+    if !matches!(spec.window, WindowSpec::Attached { .. } | WindowSpec::Staggered { .. }) {
         operators.push(("TriggeredWindows", |spec, groups| Ok(Box::new(TriggeredWindows::new(spec, groups)?))));
     }
     operators
@@ -85,6 +85,23 @@ pub(crate) fn windows_of_one_row(window: WindowSpec, time: i64) -> Vec<(&'static
     operators(&spec).into_iter().map(run).collect()
 }
 
+/// The windows of rows that arrive at these times by the wall clock, a row each.
+pub(crate) fn windows_of_arrivals(window: WindowSpec, times: &[i64]) -> Vec<String> {
+    let counts = count_per(window);
+    let spec = aggregation(&counts.input, &counts.keys, TimeSource::Processing, window, counts.aggregates.clone());
+    let mut harness = OperatorHarness::window(spec);
+    for time in times {
+        harness = harness.time(*time).rows([("key",)]);
+    }
+    let outcome = harness.time(i64::MAX).outcome();
+    let mut windows = Vec::new();
+    for line in outcome.steps.iter().flat_map(|step| &step.lines) {
+        let words: Vec<&str> = line.split(' ').collect();
+        windows.extend(std::iter::repeat_n(words[1].to_owned(), words[2].parse().expect("a number of rows")));
+    }
+    windows
+}
+
 fn spec_of(case: &Case) -> WindowAggregateSpec {
     let time = match case.setting("time") {
         Some("processing") => TimeSource::Processing,
@@ -127,6 +144,7 @@ pub(crate) fn window_of(case: &Case) -> WindowSpec {
     let offset = words.iter().position(|word| *word == "offset").map_or(0, |at| of(at + 1));
     match words[0] {
         "tumbling" => WindowSpec::Tumbling { size: of(1), offset },
+        "staggered" => WindowSpec::Staggered { size: of(1), offset, stagger: WindowStagger::Natural },
         "sliding" => WindowSpec::Sliding { size: of(1), slide: of(2), offset },
         "session" => WindowSpec::Session { gap: SessionGap::Fixed(of(1)) },
         "global" => WindowSpec::Global,

@@ -34,7 +34,9 @@ impl Grid {
     /// `None` for windows that are not on a grid.
     pub(super) fn new(spec: WindowSpec) -> Option<Self> {
         match spec {
-            WindowSpec::Tumbling { size, offset } => Some(Self::Tumbling { size, offset }),
+            WindowSpec::Tumbling { size, offset } | WindowSpec::Staggered { size, offset, .. } => {
+                Some(Self::Tumbling { size, offset })
+            }
             WindowSpec::Sliding { size, slide, offset } => {
                 Some(Self::Sliding { size, slide, offset, pane: spec.pane_size()? })
             }

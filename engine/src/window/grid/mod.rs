@@ -30,7 +30,7 @@ use self::arithmetic::{Grid, Needed};
 use self::running::{Panes, Running};
 use super::groups::{Groups, Layout};
 use super::rows::{self, Paned};
-use super::{Phase, TimeSource, TimeWindow, TriggerSpec, WindowAggregateSpec, WindowSpec, emission};
+use super::{Phase, TimeSource, TimeWindow, TriggerSpec, WindowAggregateSpec, WindowSpec, WindowStagger, emission};
 use crate::aggregate::{GroupIndex, RowNumbers};
 use crate::batch::EventBatch;
 use crate::element::{Barrier, CheckpointId, Watermark};
@@ -62,6 +62,8 @@ pub struct GridWindows {
     /// All windows that end at or before the millisecond after this have fired. Between calls it is `clock`.
     fired: i64,
     next_row: i64,
+    /// How far a staggered grid has been shifted, once a row has come.
+    shift: Option<i64>,
     spare: Vec<Groups>,
 }
 
@@ -90,6 +92,7 @@ impl GridWindows {
         let by_wall_clock = spec.time == TimeSource::Processing;
         let default_trigger = if by_wall_clock { TriggerSpec::ProcessingTime } else { TriggerSpec::EventTime };
         let on_grid = match spec.window {
+            WindowSpec::Staggered { .. } => by_wall_clock,
             WindowSpec::Tumbling { .. }
             | WindowSpec::Sliding { .. }
             | WindowSpec::Cumulating { .. }
@@ -119,6 +122,7 @@ impl GridWindows {
             clock: i64::MIN,
             fired: i64::MIN,
             next_row: 0,
+            shift: None,
             spare: Vec::new(),
         })
     }
@@ -140,7 +144,7 @@ impl GridWindows {
         if let Grid::Attached { start, end } = self.grid {
             return self.paned_by_columns(batch, start, end);
         }
-        let times = rows::times(&self.layout.spec, &batch, self.time_of_rows(now))?;
+        let times = rows::times(&self.layout.spec, &batch, now)?;
         let pane_of = |time: i64| self.grid.pane_of(time).ok_or_else(|| rows::too_far(&self.layout.spec, time));
         rows::by_time(batch, &times, pane_of)
     }
@@ -153,6 +157,17 @@ impl GridWindows {
             Some(last) if last.start == starts[row] && last.end == ends[row] => Ok(last),
             Some(_) | None => Ok(TimeWindow { start: starts[row], end: ends[row] }),
         })
+    }
+
+    /// Shifts a staggered grid by what `shift` says, once.
+    fn stagger(&mut self, shift: impl FnOnce(WindowStagger, i64) -> i64) {
+        if let WindowSpec::Staggered { size, offset, stagger } = self.layout.spec.window
+            && self.shift.is_none()
+        {
+            let shift = shift(stagger, size);
+            self.shift = Some(shift);
+            self.grid = Grid::Tumbling { size, offset: (offset + shift) % size };
+        }
     }
 
     /// The wall clock for rows that arrive at `now`. It stands still where the machine's clock goes back, so that no row
@@ -418,7 +433,9 @@ impl GridWindows {
 
 impl Operator for GridWindows {
     fn process_batch(&mut self, _: InputId, batch: EventBatch, cx: &mut OperatorContext<'_>) -> Result<Progress> {
-        let paned = self.paned(batch, cx.now)?;
+        let now = self.time_of_rows(cx.now);
+        self.stagger(|stagger, size| stagger.shift(now, size));
+        let paned = self.paned(batch, now)?;
         self.take_rows(&paned, cx)?;
         match self.phase() {
             Phase::Local => self.pursue(Goal::Shrink(LOCAL_GROUPS_MAX), cx),

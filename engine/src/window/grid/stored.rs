@@ -3,7 +3,8 @@
 //! - section `panes`: a row for each key of each pane, with how many rows it had and the states of its aggregates;
 //! - section `running`: the same for the steps of a cumulating window that have fired, which are no longer kept apart. What
 //!   sliding windows carry on is not stored: it follows from the panes;
-//! - value `clock`: the clock, up to where windows have fired, and the number of the next row.
+//! - value `clock`: the clock, up to where windows have fired, and the number of the next row;
+//! - value `shift`: how far a staggered grid was shifted. After a rescale a subtask takes up one of those that there were.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::state::{OperatorState, decode_numbers, encode_numbers};
 const PANES: &str = "panes";
 const RUNNING: &str = "running";
 const CLOCK: &str = "clock";
+const SHIFT: &str = "shift";
 
 impl GridWindows {
     pub(super) fn store(&self) -> Result<OperatorState> {
@@ -34,6 +36,9 @@ impl GridWindows {
             add_section(&mut state, RUNNING, &self.layout, std::iter::once((window, self.running.groups())))?;
         }
         state.add_value(CLOCK, encode_numbers([self.clock, self.fired, self.next_row]));
+        if let Some(shift) = self.shift {
+            state.add_value(SHIFT, encode_numbers([shift]));
+        }
         Ok(state)
     }
 
@@ -53,6 +58,9 @@ impl GridWindows {
                 self.clock = self.clock.max(clock);
                 self.fired = self.fired.max(fired);
                 self.next_row = self.next_row.max(next_row);
+            }
+            if let Some([shift]) = decode_numbers(&operator.name, SHIFT, part.value(SHIFT))? {
+                self.stagger(|_, _| shift);
             }
             for rows in part.keyed_as(&operator.name, PANES, &fields)? {
                 self.load_panes(rows)?;

@@ -277,6 +277,7 @@ fn lateness(transformation: &Transformation, spec: WindowSpec, clock: Clock, pat
             WindowSpec::Global => "no row is late for a global or count window, which has no end",
             WindowSpec::Tumbling { .. }
             | WindowSpec::Sliding { .. }
+            | WindowSpec::Staggered { .. }
             | WindowSpec::Cumulating { .. }
             | WindowSpec::Attached { .. }
             | WindowSpec::Session { .. } => "no row is late by the wall clock",
