@@ -110,7 +110,8 @@ fn bids(rows: usize) -> Vec<u8> {
     let mut input = Vec::with_capacity(rows * 230);
     for row in 0..rows {
         let (auction, bidder) = (1_000 + next(100_000), 1_000 + next(50_000));
-        let price = 100 + next(1 << (7 + next(20)));
+        let magnitude = 7 + next(20);
+        let price = 100 + next(1 << magnitude);
         let channel = CHANNELS[usize::try_from(next(4)).unwrap_or(0)];
         let (second, millisecond) = (row / 100_000 % 60, row / 100 % 1_000);
         let url = format!(

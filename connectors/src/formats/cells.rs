@@ -173,14 +173,32 @@ impl<'a> Cells<'a> {
             return Ok(Cell::Null);
         }
         let written = match &self.values {
-            Values::Boolean(values) => bare(to.extend_from_slice(if values.value(row) { b"true" } else { b"false" })),
-            Values::Int8(values) => bare(write::integer(values[row].into(), to)),
-            Values::Int16(values) => bare(write::integer(values[row].into(), to)),
-            Values::Int32(values) => bare(write::integer(values[row].into(), to)),
-            Values::Int64(values) => bare(write::integer(values[row], to)),
+            Values::Boolean(values) => {
+                to.extend_from_slice(if values.value(row) { b"true" } else { b"false" });
+                Cell::Bare
+            }
+            Values::Int8(values) => {
+                write::integer(values[row].into(), to);
+                Cell::Bare
+            }
+            Values::Int16(values) => {
+                write::integer(values[row].into(), to);
+                Cell::Bare
+            }
+            Values::Int32(values) => {
+                write::integer(values[row].into(), to);
+                Cell::Bare
+            }
+            Values::Int64(values) => {
+                write::integer(values[row], to);
+                Cell::Bare
+            }
             Values::Float32(values) => float(values[row].into(), &format!("{:e}", values[row]), to),
             Values::Float64(values) => float(values[row], &format!("{:e}", values[row]), to),
-            Values::Decimal(values, scale) => bare(write::decimal(values[row], *scale, to)),
+            Values::Decimal(values, scale) => {
+                write::decimal(values[row], *scale, to);
+                Cell::Bare
+            }
             Values::Date(values) => self.plain(write::date(values[row], to), i64::from(values[row]))?,
             Values::Time32(values, unit) => {
                 self.plain(write::time(values[row].into(), *unit, to), i64::from(values[row]))?
@@ -217,10 +235,6 @@ impl<'a> Cells<'a> {
             format!("the value {value} of type {type_name} lies beyond the calendar"),
         ))
     }
-}
-
-fn bare<'c>((): ()) -> Cell<'c> {
-    Cell::Bare
 }
 
 fn float<'c>(value: f64, shortest: &str, to: &mut Vec<u8>) -> Cell<'c> {

@@ -46,7 +46,7 @@ impl CsvEncoder {
         let mut value = std::mem::take(&mut self.value);
         value.clear();
         let present = self.text(column, row, &mut value)?;
-        let appended = if present { self.append(column, &value, bytes) } else { Ok(self.append_null(bytes)) };
+        let appended = if present { self.append(column, &value, bytes) } else { self.append_null(bytes) };
         self.value = value;
         appended
     }
@@ -70,14 +70,15 @@ impl CsvEncoder {
                 to.extend_from_slice(self.options.element_delimiter.as_bytes());
             }
             if !self.text(cells, row, to)? {
-                self.append_null(to);
+                self.append_null(to)?;
             }
         }
         Ok(())
     }
 
-    fn append_null(&self, bytes: &mut Vec<u8>) {
+    fn append_null(&self, bytes: &mut Vec<u8>) -> Result<()> {
         bytes.extend_from_slice(self.options.null_literal.as_deref().unwrap_or_default().as_bytes());
+        Ok(())
     }
 
     fn append(&self, column: &Cells<'_>, value: &[u8], bytes: &mut Vec<u8>) -> Result<()> {

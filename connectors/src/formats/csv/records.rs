@@ -73,7 +73,8 @@ impl Records {
             _ => false,
         };
         // An empty line of a table with one column is a row with an empty text.
-        if !comment && !(blank && self.lanes.len() != 1) {
+        let nothing = comment || (blank && self.lanes.len() != 1);
+        if !nothing {
             return Empty::No;
         }
         line_end(input, at, last).map_or(Empty::Unknown, |(_, next)| Empty::Line { next })

@@ -1,7 +1,7 @@
 //! Text to single values: numbers, decimals, dates and times.
 //!
-//! Pure functions over bytes. They answer `None` (or a [`TimeError`](time::TimeError) that says more) for text that is not
-//! such a value; the caller knows the column and makes the message.
+//! Pure functions over bytes. They answer `None` for text that is not such a value; the caller knows the column and makes
+//! the message. [`write`] goes the other way.
 
 pub(crate) mod decimal;
 pub(crate) mod float;

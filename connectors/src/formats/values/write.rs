@@ -141,7 +141,7 @@ fn split(value: i64, unit: TimeUnit) -> (i64, u32) {
 
 fn year_month_day(date: NaiveDate, to: &mut Vec<u8>) {
     let year = date.year();
-    if year < 0 || year > 9_999 {
+    if !(0..=9_999).contains(&year) {
         // As Java writes years that have no four digits.
         to.push(if year < 0 { b'-' } else { b'+' });
     }
