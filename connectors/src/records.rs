@@ -119,7 +119,7 @@ impl<S: ByteSource> RecordReader<S> {
     }
 
     /// The next rows; `None` at the end of the split.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<SourceRows>>> {
+    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<Option<SourceRows>>> {
         loop {
             match self.step()? {
                 Step::Again => {}

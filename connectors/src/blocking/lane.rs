@@ -67,7 +67,7 @@ impl<W: LaneWorker> Lane<W> {
     }
 
     /// Queues `command`, which weighs `bytes`.
-    pub(crate) fn push(&mut self, command: W::Command, bytes: usize) {
+    pub(crate) fn push(&self, command: W::Command, bytes: usize) {
         let worker = {
             let mut state = lock(&self.shared);
             if matches!(state.failure, Failure::None) {
@@ -83,22 +83,22 @@ impl<W: LaneWorker> Lane<W> {
     }
 
     /// Ready when there is room.
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<()>> {
         let limit = self.limit_bytes;
         self.poll_until(cx, |state| state.waiting_bytes <= limit)
     }
 
     /// Ready when all commands are carried out.
-    pub(crate) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(crate) fn poll_idle(&self, cx: &Context<'_>) -> Poll<Result<()>> {
         self.poll_until(cx, |state| state.worker.is_some() && state.waiting.is_empty())
     }
 
     /// What the worker has said since the last call.
-    pub(crate) fn take_done(&mut self) -> Vec<W::Done> {
+    pub(crate) fn take_done(&self) -> Vec<W::Done> {
         std::mem::take(&mut lock(&self.shared).done)
     }
 
-    fn poll_until(&mut self, cx: &mut Context<'_>, condition: impl Fn(&State<W>) -> bool) -> Poll<Result<()>> {
+    fn poll_until(&self, cx: &Context<'_>, condition: impl Fn(&State<W>) -> bool) -> Poll<Result<()>> {
         let mut state = lock(&self.shared);
         if let Some(error) = state.take_failure() {
             return Poll::Ready(Err(error));
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn commands_are_carried_out_in_order() {
         for io in [Arc::new(InPlace) as Arc<dyn IoRuntime>, Arc::new(Threads)] {
-            let mut lane = Lane::new(Doubler::default(), 100, io);
+            let lane = Lane::new(Doubler::default(), 100, io);
             (0..1_000).for_each(|n| lane.push(n, 1));
             wait(|cx| lane.poll_idle(cx)).unwrap();
             assert_eq!(lane.take_done(), (0..1_000).map(|n| n * 2).collect::<Vec<_>>());
@@ -215,19 +215,19 @@ mod tests {
     #[test]
     fn a_full_lane_is_not_ready_until_the_worker_has_caught_up() {
         let io = Arc::new(Held::default());
-        let mut lane = Lane::new(Doubler::default(), 10, Arc::clone(&io) as Arc<dyn IoRuntime>);
-        let mut cx = Context::from_waker(Waker::noop());
+        let lane = Lane::new(Doubler::default(), 10, Arc::clone(&io) as Arc<dyn IoRuntime>);
+        let cx = Context::from_waker(Waker::noop());
         lane.push(1, 10);
-        assert!(lane.poll_ready(&mut cx).is_ready());
+        assert!(lane.poll_ready(&cx).is_ready());
         lane.push(2, 1);
-        assert!(lane.poll_ready(&mut cx).is_pending());
+        assert!(lane.poll_ready(&cx).is_pending());
         io.run();
-        assert!(lane.poll_ready(&mut cx).is_ready());
+        assert!(lane.poll_ready(&cx).is_ready());
     }
 
     #[test]
     fn the_first_error_comes_out_and_later_calls_say_so_too() {
-        let mut lane = Lane::new(Doubler { fail_at: Some(3) }, 100, Arc::new(Threads));
+        let lane = Lane::new(Doubler { fail_at: Some(3) }, 100, Arc::new(Threads));
         (0..10).for_each(|n| lane.push(n, 1));
         assert!(wait(|cx| lane.poll_idle(cx)).unwrap_err().to_string().contains("no such number"));
         lane.push(11, 1);

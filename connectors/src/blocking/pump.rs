@@ -62,7 +62,7 @@ impl<P: Producer> Pump<P> {
     }
 
     /// The next item, or `None` after the last. Not to be called again after `None` or an error.
-    pub(crate) fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<P::Item>>> {
+    pub(crate) fn poll_item(&self, cx: &Context<'_>) -> Poll<Result<Option<P::Item>>> {
         let mut state = lock(&self.shared);
         if state.ready.len() <= ITEMS_LOW
             && let Some(producer) = state.producer.take()
@@ -207,7 +207,7 @@ mod tests {
 
     fn read_all(io: Arc<dyn IoRuntime>, fail: bool) -> (Vec<u8>, Result<()>) {
         let buffers = Buffers::default();
-        let mut pump = Pump::new(ChunkReader::new(Numbers { left: 100, fail }, buffers.clone()), io);
+        let pump = Pump::new(ChunkReader::new(Numbers { left: 100, fail }, buffers.clone()), io);
         let mut bytes = Vec::new();
         loop {
             match wait(|cx| pump.poll_item(cx)) {
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn no_more_than_the_bound_is_read_ahead() {
-        let mut pump = Pump::new(numbers(false), Arc::new(InPlace));
+        let pump = Pump::new(numbers(false), Arc::new(InPlace));
         assert!(wait(|cx| pump.poll_item(cx)).unwrap().is_some());
         assert_eq!(lock(&pump.shared).ready.len(), ITEMS_AHEAD - 1);
     }
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_panic_on_the_io_thread_is_an_error_and_not_a_wait_for_ever() {
-        let mut pump = Pump::new(ChunkReader::new(Panics, Buffers::default()), Arc::new(Threads));
+        let pump = Pump::new(ChunkReader::new(Panics, Buffers::default()), Arc::new(Threads));
         let error = wait(|cx| pump.poll_item(cx)).unwrap_err();
         assert!(error.to_string().contains("reading panicked"), "{error}");
     }

@@ -78,6 +78,16 @@ impl Location {
         Ok(path.components().collect())
     }
 
+    /// The absolute path as a glob. What stands in front of a relative one is no part of the glob.
+    fn pattern(&self) -> Result<String, LocationError> {
+        let own = self.0.to_str().unwrap_or_default();
+        if self.0.is_absolute() {
+            return Ok(own.to_owned());
+        }
+        let here = Self(PathBuf::from(".")).absolute()?;
+        Ok(format!("{}/{own}", glob::Pattern::escape(&here.to_string_lossy())))
+    }
+
     /// All files that this means now, by path in order. Missing paths and globs that match nothing are errors, unless
     /// `may_be_empty`.
     pub(crate) fn files(
@@ -90,7 +100,9 @@ impl Location {
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => found.add_folder(&path, 0)?,
             Ok(metadata) => found.add_file(&path, &metadata)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_glob(&path) => found.add_glob(&path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_glob(&self.0) => {
+                found.add_glob(&self.0, &self.pattern()?)?;
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(LocationError(format!("`{}` does not exist", path.display())));
             }
@@ -146,16 +158,17 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn add_glob(&mut self, pattern: &Path) -> Result<(), LocationError> {
+    fn add_glob(&mut self, shown: &Path, pattern: &str) -> Result<(), LocationError> {
         let options = glob::MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,
             require_literal_leading_dot: true,
         };
-        let text = pattern.to_str().unwrap_or_default();
-        let matches = glob::glob_with(text, options).map_err(|error| about("is not a glob", pattern, error.msg))?;
+        let matches = glob::glob_with(pattern, options).map_err(|error| about("is not a glob", shown, error.msg))?;
         for path in matches {
             let path = path.map_err(|error| LocationError(error.to_string()))?;
+            // Without `.` and doubled separators, as in paths that are no globs.
+            let path: PathBuf = path.components().collect();
             if !is_hidden(&path) {
                 self.add(&path, 0)?;
             }
@@ -299,6 +312,16 @@ mod tests {
         let error =
             Location::parse(folder.path().to_str().unwrap()).unwrap().files(None, false).unwrap_err().to_string();
         assert!(error.contains("does a symbolic link lead back") || error.contains("symbolic links"), "{error}");
+    }
+
+    #[test]
+    fn a_relative_glob_starts_at_the_working_directory() {
+        // Tests run in the folder of their crate.
+        let found = Location::parse("./src/filesystem/part[a-z].rs").unwrap().files(None, true).unwrap();
+        assert_eq!(found, []);
+        let found = Location::parse("./src/filesystem/file[a-z].rs").unwrap().files(None, false).unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(Path::new(&found[0].path), here.join("src/filesystem/files.rs"));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl ParquetRows {
     }
 
     /// The next rows; `None` at the end.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<SourceRows>>> {
+    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<Option<SourceRows>>> {
         self.pump.poll_item(cx)?.map(|decoded| {
             let Some(decoded) = decoded else { return Ok(None) };
             let rows = source_rows(&self.path, self.rows, decoded, self.settings.bad_rows)?;

@@ -90,7 +90,7 @@ impl FileReader {
 }
 
 impl OpenFile {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<SourceRows>>> {
+    fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<Option<SourceRows>>> {
         let rows = match &mut self.rows {
             Rows::Records { reader, .. } => reader.poll_next(cx)?,
             Rows::Parquet(reader) => reader.poll_next(cx)?,

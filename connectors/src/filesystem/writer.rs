@@ -133,7 +133,7 @@ impl FileWriter {
             self.roll(&partition)
         } else {
             if open.buffer.len() >= BUFFER_BYTES {
-                send_buffer(open, &mut self.spare, &mut self.lane);
+                send_buffer(open, &mut self.spare, &self.lane);
             }
             Ok(())
         }
@@ -162,9 +162,9 @@ impl FileWriter {
     fn roll(&mut self, partition: &Arc<str>) -> Result<()> {
         let Some(mut part) = self.open.remove(partition) else { return Ok(()) };
         part.encoder.finish(&mut part.buffer)?;
-        send_buffer(&mut part, &mut self.spare, &mut self.lane);
+        send_buffer(&mut part, &mut self.spare, &self.lane);
         self.lane.push(PartCommand::Close(part.id), 0);
-        self.spare.push(part.buffer);
+        keep(&mut self.spare, part.buffer);
         self.closing.insert(part.id, ClosingPart { partition: Arc::clone(partition), opened: part.opened });
         Ok(())
     }
@@ -204,8 +204,7 @@ impl FileWriter {
     fn collect(&mut self) -> Result<()> {
         for done in self.lane.take_done() {
             match done {
-                PartDone::Buffer(buffer) if self.spare.len() < SPARE_BUFFERS => self.spare.push(buffer),
-                PartDone::Buffer(_) => {}
+                PartDone::Buffer(buffer) => keep(&mut self.spare, buffer),
                 PartDone::Closed { part, from, to } => {
                     let Some(closing) = self.closing.remove(&part) else {
                         return Err(Error::internal(format!("part {} was closed twice", part.0)));
@@ -248,12 +247,20 @@ impl FileWriter {
 }
 
 /// Hands what is collected to the IO thread.
-fn send_buffer(part: &mut OpenPart, spare: &mut Vec<Vec<u8>>, lane: &mut Lane<PartFiles>) {
+fn send_buffer(part: &mut OpenPart, spare: &mut Vec<Vec<u8>>, lane: &Lane<PartFiles>) {
     let length = part.buffer.len();
     if length > 0 {
         let bytes = std::mem::replace(&mut part.buffer, spare.pop().unwrap_or_default());
         part.bytes += length as u64;
         lane.push(PartCommand::Write(part.id, bytes), length);
+    }
+}
+
+/// Keeps a buffer for reuse, if there is room.
+fn keep(spare: &mut Vec<Vec<u8>>, mut buffer: Vec<u8>) {
+    if spare.len() < SPARE_BUFFERS {
+        buffer.clear();
+        spare.push(buffer);
     }
 }
 

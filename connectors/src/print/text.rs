@@ -74,7 +74,7 @@ fn cell(array: &ArrayRef) -> Result<Cell<'_>> {
             let scale = *scale;
             primitive::<Decimal128Type>(array, move |value, text| append_decimal(value, scale, text))
         }
-        DataType::Date32 => primitive::<Date32Type>(array, |days, text| append_date(days, text)),
+        DataType::Date32 => primitive::<Date32Type>(array, append_date),
         DataType::Time32(TimeUnit::Second) => primitive::<Time32SecondType>(array, |value, text| {
             append_time_of_day(i128::from(value) * 1_000_000_000, text);
         }),

@@ -83,7 +83,7 @@ impl SocketReader {
         Ok(Connection { records: Box::new(records), hang_up })
     }
 
-    /// In JSON a line feed between values means what a blank means. In raw text it is put back by [`with_line_feeds`].
+    /// In JSON a line feed between values means what a blank means. In raw text it is put back by [`Self::with_line_feeds`].
     fn delimiter(&self) -> Delimiter {
         let byte = self.plan.options.delimiter;
         Delimiter { byte, line_feed: if self.is_raw() { byte } else { b' ' } }
@@ -110,7 +110,7 @@ impl SocketReader {
         }
     }
 
-    fn poll_connection(&mut self, now: ProcessingTime, cx: &mut Context<'_>) -> Poll<Result<SourceEvent>> {
+    fn poll_connection(&mut self, now: ProcessingTime, cx: &Context<'_>) -> Poll<Result<SourceEvent>> {
         let State::Open(connection) = &mut self.state else { return Poll::Pending };
         let ended = match connection.records.poll_next(cx) {
             Poll::Pending => return Poll::Pending,

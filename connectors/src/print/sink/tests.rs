@@ -73,7 +73,8 @@ fn numbers(values: &[i32]) -> EventBatch {
 
 #[test]
 fn the_prefix_names_the_sink_and_the_subtask() {
-    let cases: [(&[(&str, &str)], u32, &str); 4] = [
+    type Case = (&'static [(&'static str, &'static str)], u32, &'static str);
+    let cases: [Case; 4] = [
         (&[], 1, "+I[7]\n"),
         (&[], 4, "2> +I[7]\n"),
         (&[("print-identifier", "id")], 1, "id> +I[7]\n"),
