@@ -4,6 +4,7 @@
 
 use support::case::{Case, parse};
 
+mod differential;
 mod support;
 
 fn run(text: &str, check: fn(&Case)) {

@@ -41,6 +41,7 @@ pub struct OperatorHarness {
     pub(super) keys: Vec<usize>,
     pub(super) max_parallelism: MaxParallelism,
     record_time: bool,
+    late_in_total: bool,
     pub(super) steps: Vec<Step>,
 }
 
@@ -76,12 +77,25 @@ impl OperatorHarness {
         build: impl Fn(MaxParallelism) -> Result<Vec<Box<dyn Operator>>> + 'static,
     ) -> Self {
         let max_parallelism = MaxParallelism::new(128).expect("128 key groups are allowed");
-        Self { build: Box::new(build), input, keys, max_parallelism, record_time: false, steps: Vec::new() }
+        Self {
+            build: Box::new(build),
+            input,
+            keys,
+            max_parallelism,
+            record_time: false,
+            late_in_total: false,
+            steps: Vec::new(),
+        }
     }
 
     /// Rows have an event time beside their columns: one more cell at the end.
     pub fn record_time(self) -> Self {
         Self { record_time: true, ..self }
+    }
+
+    /// Late rows are counted in total, at the last step: an aggregation in two phases finds them when its partials move on.
+    pub fn late_in_total(self) -> Self {
+        Self { late_in_total: true, ..self }
     }
 
     /// These rows arrive.
@@ -159,7 +173,12 @@ impl OperatorHarness {
     }
 
     fn run(&self, way: &Way) -> Result<Outcome, String> {
-        way::run(self, way).map_err(|error| error.to_string())
+        let mut outcome = way::run(self, way).map_err(|error| error.to_string())?;
+        if self.late_in_total {
+            let late = outcome.steps.iter_mut().map(|step| std::mem::take(&mut step.late)).sum();
+            outcome.steps.last_mut().into_iter().for_each(|last| last.late = late);
+        }
+        Ok(outcome)
     }
 
     fn difference(&self, way: &Way, expected: &Result<Outcome, String>, found: &Result<Outcome, String>) -> String {
