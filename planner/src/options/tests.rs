@@ -64,6 +64,41 @@ fn each_option_sets_its_field() {
         ("restart-strategy.failure-rate.delay", "7 s", Config),
     ]);
     expect![[r#"
+        JobOptions {
+            name: Some(
+                "flights",
+            ),
+            time_zone: "Asia/Tokyo",
+            parallelism: 4,
+            max_parallelism: 128,
+            operator_chaining: false,
+            source_idle_timeout_ms: Some(
+                5000,
+            ),
+            state_ttl_ms: Some(
+                86400000,
+            ),
+            restart: RestartOptions {
+                kind: ExponentialDelay,
+                fixed_delay: FixedDelay {
+                    attempts: 3,
+                    delay_ms: 4000,
+                },
+                exponential_delay: ExponentialDelay {
+                    initial_backoff_ms: 2000,
+                    max_backoff_ms: 120000,
+                    backoff_multiplier: 2.0,
+                    reset_backoff_threshold_ms: 7200000,
+                    jitter_factor: 0.5,
+                    attempts_before_reset_backoff: 9,
+                },
+                failure_rate: FailureRate {
+                    max_failures_per_interval: 5,
+                    interval_ms: 360000,
+                    delay_ms: 7000,
+                },
+            },
+        }
     "#]]
     .assert_debug_eq(&options);
 }
@@ -161,6 +196,29 @@ fn what_cannot_be_set_says_why() {
         report += &format!("{error}\n");
     }
     expect![[r#"
+        the option 'paralelism.default' is not known; did you mean 'parallelism.default'?
+        the option 'table.exec.source.idle-timeouts' is not known; did you mean 'table.exec.source.idle-timeout'?
+        the option 'my.option' is not known
+        the option 'execution.checkpointing.interval' is not supported: checkpoints do not exist yet; remove it
+        the option 'state.backend.type' is not supported: there is one state backend, in memory, and checkpoints do not exist yet; remove it
+        the option 'table.exec.mini-batch.enabled' is not supported: rows always travel in batches; remove it
+        the option 'pipeline.object-reuse' is not supported: nothing here follows from it; remove it
+        the option 'parallelism.default' = '0' cannot be used: it should be a whole number from 1 to 32768
+        the option 'parallelism.default' = '32769' cannot be used: it should be a whole number from 1 to 32768
+        the option 'parallelism.default' = 'four' cannot be used: it should be a whole number from 1 to 32768
+        the option 'pipeline.operator-chaining.enabled' = 'yes' cannot be used: it should be true or false
+        the option 'table.exec.source.idle-timeout' = 'soon' cannot be used: it should be a duration such as '5 s', '1 min' or '200 ms'
+        the option 'table.exec.source.idle-timeout' = '-1 s' cannot be used: it should be a duration such as '5 s', '1 min' or '200 ms'
+        the option 'table.exec.source.idle-timeout' = '18446744073709551615 s' cannot be used: it should be a duration such as '5 s', '1 min' or '200 ms'
+        the option 'table.local-time-zone' = 'Europe/Berln' cannot be used: it should be the IANA name of a time zone such as Europe/Berlin; did you mean Europe/Berlin?
+        the option 'table.local-time-zone' = 'GMT+8' cannot be used: it should be the IANA name of a time zone such as Europe/Berlin; did you mean GMT+0?
+        the option 'pipeline.name' = ' ' cannot be used: it should be some text
+        the option 'execution.runtime-mode' = 'BATCH' cannot be used: it should be streaming
+        the option 'restart-strategy.type' = 'sometimes' cannot be used: it should be none, fixed-delay, exponential-delay or failure-rate
+        the option 'restart-strategy.exponential-delay.backoff-multiplier' = '0.5' cannot be used: it should be a number of at least 1
+        the option 'restart-strategy.exponential-delay.backoff-multiplier' = 'NaN' cannot be used: it should be a number of at least 1
+        the option 'restart-strategy.exponential-delay.jitter-factor' = '2' cannot be used: it should be a number from 0 to 1
+        the option 'restart-strategy.fixed-delay.attempt' is not known; did you mean 'restart-strategy.fixed-delay.attempts'?
     "#]]
     .assert_eq(&report);
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use millstream_crds::Path;
 use millstream_crds::check::did_you_mean;
 
-use super::spec::{Pipeline, Sink, Transformation};
+use super::spec::{Names, Pipeline, Sink, Transformation};
 use crate::problem::Problem;
 
 /// A stream that `from` can name.
@@ -40,7 +40,7 @@ impl Wiring {
     /// The wires of `pipeline`, and warnings; or everything that is wrong with its names.
     pub(super) fn of(pipeline: &Pipeline) -> Result<(Self, Vec<String>), Vec<Problem>> {
         let (outputs, mut problems) = outputs(pipeline);
-        let names = Names { pipeline, outputs: &outputs };
+        let names = NameTable { pipeline, outputs: &outputs };
         problems.extend(names.dangling());
         if !problems.is_empty() {
             return Err(problems);
@@ -118,12 +118,12 @@ fn outputs(pipeline: &Pipeline) -> (BTreeMap<String, Output>, Vec<Problem>) {
     (outputs.collect(), problems)
 }
 
-struct Names<'a> {
+struct NameTable<'a> {
     pipeline: &'a Pipeline,
     outputs: &'a BTreeMap<String, Output>,
 }
 
-impl Names<'_> {
+impl NameTable<'_> {
     /// Names in `from` that nothing has.
     fn dangling(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -187,7 +187,7 @@ impl Names<'_> {
 
 /// A walk from results to inputs. Not recursive: a pipeline may be a very long line.
 struct Visit<'a> {
-    names: &'a Names<'a>,
+    names: &'a NameTable<'a>,
     order: Vec<usize>,
     state: Vec<State>,
 }
@@ -255,8 +255,8 @@ impl Visit<'_> {
 pub(super) fn from_paths(transformation: &Transformation, place: usize) -> Vec<(&str, Path)> {
     let path = Path::of(&["transformations"]).index(place).field("from");
     match &transformation.from {
-        super::spec::Names::One(name) => vec![(name.as_str(), path)],
-        super::spec::Names::Several(names) => {
+        Names::One(name) => vec![(name.as_str(), path)],
+        Names::Several(names) => {
             names.iter().enumerate().map(|(index, name)| (name.as_str(), path.index(index))).collect()
         }
     }

@@ -16,7 +16,7 @@ use millstream_engine::window::{Phase, TimeSource, WindowAggregateSpec, WindowSp
 use millstream_graph::{NodeKind, Partitioning};
 
 use super::super::needed::{Usage, Wanted};
-use super::super::spec::Transformation;
+use super::super::spec::{Names, Transformation};
 use super::super::wiring::Output;
 use super::projection::Projection;
 use super::window_settings::{Inputs, Settings};
@@ -136,8 +136,8 @@ impl<'a> Run<'a> {
         let mut keys = Vec::new();
         for (index, text) in transformation.key_by.iter().flat_map(|keys| keys.iter()).enumerate() {
             let path = match &transformation.key_by {
-                Some(super::super::spec::Names::Several(_)) => step.path.field("keyBy").index(index),
-                Some(super::super::spec::Names::One(_)) | None => step.path.field("keyBy"),
+                Some(Names::Several(_)) => step.path.field("keyBy").index(index),
+                Some(Names::One(_)) | None => step.path.field("keyBy"),
             };
             match self.named(text, &path, input) {
                 Ok(key) => keys.push(key),
