@@ -120,7 +120,7 @@ fn bids(rows: usize) -> Vec<u8> {
             next(1 << 20),
             next(1 << 20)
         );
-        let extra = format!("{:016x}{:016x}{:06x}", next(u64::MAX), next(u64::MAX), next(1 << 24));
+        let extra = format!("{:016x}{:016x}{:015x}", next(u64::MAX), next(u64::MAX), next(1 << 60));
         let line = format!(
             "{{\"auction\":{auction},\"bidder\":{bidder},\"price\":{price},\"channel\":\"{channel}\",\"url\":\"{url}\",\
              \"dateTime\":\"2020-01-01 00:00:{second:02}.{millisecond:03}\",\"extra\":\"{extra}\"}}\n"
