@@ -11,20 +11,32 @@
 
 mod aggregates;
 mod cast;
+mod catalog;
 mod check;
+mod check_query;
 mod column;
 mod context;
+mod create;
 mod dialect;
 pub mod expression;
 mod interval;
+mod legacy_windows;
+mod marks;
+mod nodes;
 mod operators;
 mod plan_error;
 mod prepass;
+mod queries;
 mod registry;
+mod relation;
 mod rewrite;
+mod statements;
+mod strip;
 mod syntax;
 mod types;
 mod typing;
+mod windows;
+mod zone;
 
 #[cfg(test)]
 mod expression_tests;

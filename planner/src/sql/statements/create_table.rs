@@ -11,7 +11,7 @@ use crate::sql::dialect::is_word;
 use crate::sql::prepass::position;
 
 /// A table as it is written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::sql) struct CreateTable {
     pub(in crate::sql) name: Name,
     pub(in crate::sql) if_not_exists: bool,
@@ -27,14 +27,14 @@ pub(in crate::sql) struct CreateTable {
 }
 
 /// A column as it is written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::sql) struct ColumnDefinition {
     pub(in crate::sql) name: Ident,
     pub(in crate::sql) kind: ColumnKind,
 }
 
 /// What a column holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::sql) enum ColumnKind {
     /// `name type [NOT NULL]`.
     Physical { sql_type: SqlType, type_place: Option<Position>, not_null: bool },
@@ -72,7 +72,7 @@ pub(super) fn create_table(parser: &mut Parser<'_>) -> Parsed<CreateTable> {
 
 /// One of the things between the parentheses.
 fn element(parser: &mut Parser<'_>, table: &mut CreateTable) -> Parsed<()> {
-    let [first, second] = parser.peek_tokens_ref::<2>();
+    let [first, second] = parser.peek_tokens_with_location::<2>();
     let place = position(first.span.start);
     if is_word(&first.token, "WATERMARK") && is_word(&second.token, "FOR") {
         parser.advance_token();
@@ -152,7 +152,12 @@ fn typed_column(parser: &mut Parser<'_>) -> Parsed<ColumnKind> {
     Ok(ColumnKind::Metadata { sql_type, type_place, key, is_virtual, not_null })
 }
 
-fn primary_key(parser: &mut Parser<'_>, table: &mut CreateTable, keys: Vec<Ident>, place: Option<Position>) -> Parsed<()> {
+fn primary_key(
+    parser: &mut Parser<'_>,
+    table: &mut CreateTable,
+    keys: Vec<Ident>,
+    place: Option<Position>,
+) -> Parsed<()> {
     if !parser.parse_keywords(&[Keyword::NOT, Keyword::ENFORCED]) {
         let message = "PRIMARY KEY needs NOT ENFORCED after it: nothing here checks that keys are unique";
         return Err(Error::at(place, message).into());

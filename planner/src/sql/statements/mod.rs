@@ -67,7 +67,8 @@ impl Name {
     /// `name` as a bare name. Other catalogs and databases than the default ones are refused.
     pub(super) fn of(name: &ObjectName) -> Result<Self> {
         let place = position(name.span().start);
-        let parts: Vec<&str> = name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.as_str()).collect();
+        let parts: Vec<&str> =
+            name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.as_str()).collect();
         match parts.as_slice() {
             [text] | ["default_database", text] | ["default_catalog", "default_database", text] => {
                 Ok(Self { text: (*text).to_owned(), place })
@@ -206,7 +207,9 @@ fn create(parser: &mut Parser<'_>) -> Parsed<Statement> {
             "VIEW" => create_view(parser),
             "FUNCTION" => create_function(parser),
             "MATERIALIZED" => refuse("CREATE MATERIALIZED TABLE", "use CREATE TABLE and INSERT INTO"),
-            other @ ("CATALOG" | "DATABASE" | "MODEL" | "CONNECTION") => refuse(&format!("CREATE {other}"), "remove it"),
+            other @ ("CATALOG" | "DATABASE" | "MODEL" | "CONNECTION") => {
+                refuse(&format!("CREATE {other}"), "remove it")
+            }
             _ => Ok(parser.expected_ref("TABLE, VIEW or FUNCTION", &what)?),
         },
         _ => Ok(parser.expected_ref("TABLE, VIEW or FUNCTION", &what)?),
