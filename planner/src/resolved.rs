@@ -11,10 +11,10 @@ use millstream_graph::{JobGraph, StreamGraph, chaining};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::functions::Clock;
 use crate::options::{JobOptions, OptionError, OptionValues, Origin};
 use crate::pipeline::plan_pipeline;
 use crate::problem::{Problem, Problems};
-use crate::functions::Clock;
 use crate::session::Session;
 use crate::thread::on_planning_thread;
 
@@ -87,7 +87,8 @@ pub fn resolve(job: &StreamJob, now_ms: i64) -> Result<ResolvedProgram, Problems
 
 /// Plans `program`. `clock` is what functions such as `CURRENT_TIMESTAMP` read while the job runs; planning does not.
 pub fn plan(program: &ResolvedProgram, clock: Clock) -> Result<Plan, Problems> {
-    let internal = |error: crate::Error| Problems::from(Problem::new(Path::of(&["spec", "program"]), error.to_string()));
+    let internal =
+        |error: crate::Error| Problems::from(Problem::new(Path::of(&["spec", "program"]), error.to_string()));
     // The outer error is of the thread, the inner one of the program.
     on_planning_thread(|| Ok(plan_here(program, clock))).map_err(internal)?
 }
@@ -122,6 +123,12 @@ fn pipeline_graph(
     let name = options.name.as_deref().unwrap_or(&program.name);
     let planned = plan_pipeline(pipeline, name, &session).map_err(|problems| problems.below(&base))?;
     Ok(Planned { graph: planned.graph, options, warnings: planned.warnings })
+}
+
+/// Refuses SQL programs until their planner can be called from here.
+fn sql_graph(_: &ResolvedProgram, _: &str, _: Session) -> Result<Planned, Problems> {
+    let message = "SQL programs cannot be run yet; write the program as `pipeline`";
+    Err(Problem::new(Path::of(&["spec", "program", "sql"]), message).into())
 }
 
 /// The options of a manifest as they are gathered.
@@ -167,7 +174,8 @@ impl Settings {
         ];
         let chosen: Vec<&str> = chosen.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect();
         let [only] = chosen.as_slice() else {
-            let message = "a restart strategy is exactly one of `none`, `fixedDelay`, `exponentialDelay` and `failureRate`";
+            let message =
+                "a restart strategy is exactly one of `none`, `fixedDelay`, `exponentialDelay` and `failureRate`";
             return self.problems.push(Problem::new(Path::of(&["spec", "restartStrategy"]), message));
         };
         self.field(&["restartStrategy"], "restart-strategy.type", Some((*only).to_owned()));
@@ -193,7 +201,11 @@ impl Settings {
             let field = |name| ["restartStrategy", "failureRate", name];
             let failures = text(rate.max_failures_per_interval);
             self.field(&field("maxFailuresPerInterval"), &option("max-failures-per-interval"), failures);
-            self.field(&field("failureRateInterval"), &option("failure-rate-interval"), rate.failure_rate_interval.clone());
+            self.field(
+                &field("failureRateInterval"),
+                &option("failure-rate-interval"),
+                rate.failure_rate_interval.clone(),
+            );
             self.field(&field("delay"), &option("delay"), rate.delay.clone());
         }
     }
@@ -204,8 +216,11 @@ impl Settings {
         if let Err(error) = self.options.apply(option, &value, Origin::Field) {
             let message = match error {
                 // The user has not heard of the option.
-                OptionError::Value { value, expected, .. } => format!("`{value}` cannot be used: it should be {expected}"),
-                other @ (OptionError::Unknown { .. } | OptionError::NotSupported { .. } | OptionError::Twice { .. }) => {
+                OptionError::Value { value, expected, .. } => {
+                    format!("`{value}` cannot be used: it should be {expected}")
+                }
+                other
+                @ (OptionError::Unknown { .. } | OptionError::NotSupported { .. } | OptionError::Twice { .. }) => {
                     other.to_string()
                 }
             };
@@ -244,8 +259,4 @@ fn parallelism_path(job: &StreamJob) -> Path {
         (Some(_), _) => spec.field("parallelism"),
         (None, false) => spec,
     }
-}
-
-fn sql_graph(_: &ResolvedProgram, _: &str, _: Session) -> Result<Planned, Problems> {
-    Err(Problem::new(Path::of(&["spec", "program", "sql"]), "SQL programs cannot be planned yet").into())
 }

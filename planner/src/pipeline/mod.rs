@@ -40,7 +40,11 @@ pub struct PlannedPipeline {
 
 /// Plans the pipeline of the job called `name`. Paths of problems begin at the pipeline. To be called on
 /// [`crate::on_planning_thread`].
-pub fn plan_pipeline(pipeline: &Map<String, Value>, name: &str, session: &Session) -> Result<PlannedPipeline, Problems> {
+pub fn plan_pipeline(
+    pipeline: &Map<String, Value>,
+    name: &str,
+    session: &Session,
+) -> Result<PlannedPipeline, Problems> {
     let pipeline = read(pipeline)?;
     let (wiring, warnings) = Wiring::of(&pipeline).map_err(|problems| match Problems::check(problems) {
         Err(problems) => problems,
@@ -51,7 +55,8 @@ pub fn plan_pipeline(pipeline: &Map<String, Value>, name: &str, session: &Sessio
     let planned = plan::plan(&pipeline, &wiring, session, Some(&needed))?;
     let max_parallelism = session.job().max_parallelism;
     let Some(max_parallelism) = MaxParallelism::new(max_parallelism) else {
-        let message = format!("the job's maxParallelism is {max_parallelism}; it must be from 1 to {}", MaxParallelism::LIMIT);
+        let message =
+            format!("the job's maxParallelism is {max_parallelism}; it must be from 1 to {}", MaxParallelism::LIMIT);
         return Err(Problem::new(Path::root(), message).into());
     };
     let graph = StreamGraph { name: name.to_owned(), nodes: planned.nodes, max_parallelism };
@@ -70,10 +75,9 @@ pub fn reference() -> String {
 
 fn read(pipeline: &Map<String, Value>) -> Result<Pipeline, Problems> {
     let value = without_nulls(Value::Object(pipeline.clone()));
-    let findings = check(&value, &schema()).into_iter().map(|finding| Problem {
-        at_key: finding.at == At::Key,
-        ..Problem::new(finding.path, finding.message)
-    });
+    let findings = check(&value, &schema())
+        .into_iter()
+        .map(|finding| Problem { at_key: finding.at == At::Key, ..Problem::new(finding.path, finding.message) });
     Problems::check(findings.collect())?;
     Pipeline::deserialize(value).map_err(|error| Problem::new(Path::root(), error.to_string()).into())
 }

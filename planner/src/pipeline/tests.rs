@@ -452,7 +452,9 @@ fn settings_that_cannot_work_together_are_refused() {
     let cases: Vec<String> = cases.iter().map(|case| window(case)).collect();
     let mut cases: Vec<&str> = cases.iter().map(String::as_str).collect();
     cases.push("window: {tumbling: {size: 1h}}, aggregate: [count(*) AS n], parallelism: 2");
-    refused(&cases, &expect![[r#"
+    refused(
+        &cases,
+        &expect![[r#"
         line 16, column 88: spec.program.pipeline.transformations[0].window: a tumbling window must satisfy size > 0 and abs(offset) < size; its size is 0 ms and its offset 0 ms
         line 16, column 88: spec.program.pipeline.transformations[0].window: a tumbling window must satisfy size > 0 and abs(offset) < size; its size is 10000 ms and its offset -11000 ms
         line 16, column 106: spec.program.pipeline.transformations[0].window.tumbling.size: expected text, found the number 10; put it in quotes
@@ -480,7 +482,8 @@ fn settings_that_cannot_work_together_are_refused() {
         line 16, column 127: spec.program.pipeline.transformations[0].trigger.delta.value: a delta is taken of numbers, and `carrier` is STRING
         line 16, column 125: spec.program.pipeline.transformations[0].parallelism: the parallelism 5000 must be from 1 to the job's maxParallelism, 4096
         line 16, column 109: spec.program.pipeline.transformations[0].parallelism: without `keyBy` all rows meet in one subtask, and it cannot have 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
