@@ -12,10 +12,8 @@ use arrow::array::types::{
     ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow::array::{
-    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, UInt64Array, new_empty_array,
-};
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::array::{Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 
 use super::{Accumulator, GroupIndex, RowNumbers, is_seen};
@@ -263,20 +261,27 @@ fn rounded(sum: i128, count: i128) -> i128 {
 
 /// The values in an integer type that all of them must fit.
 fn narrow(values: &[Option<i128>], output: &DataType) -> Result<ArrayRef> {
-    if *output == DataType::UInt64 {
-        return Ok(Arc::new(fitting::<u64>(values, output)?.into_iter().collect::<UInt64Array>()));
+    use DataType as T;
+    match output {
+        T::Int8 => fitting::<Int8Type>(values, output),
+        T::Int16 => fitting::<Int16Type>(values, output),
+        T::Int32 => fitting::<Int32Type>(values, output),
+        T::Int64 => fitting::<Int64Type>(values, output),
+        T::UInt8 => fitting::<UInt8Type>(values, output),
+        T::UInt16 => fitting::<UInt16Type>(values, output),
+        T::UInt32 => fitting::<UInt32Type>(values, output),
+        T::UInt64 => fitting::<UInt64Type>(values, output),
+        other => Err(Error::internal(format!("an exact sum as {other}"))),
     }
-    let wide: ArrayRef = Arc::new(Int64Array::from(fitting::<i64>(values, output)?));
-    if wide.is_empty() {
-        return Ok(new_empty_array(output));
-    }
-    let strict = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(&wide, output, &strict).map_err(|error| Error::data("SUM or AVG", error.to_string()))
 }
 
-fn fitting<T: TryFrom<i128>>(values: &[Option<i128>], output: &DataType) -> Result<Vec<Option<T>>> {
-    let fit = |value: i128| T::try_from(value).map_err(|_| overflow(value, output));
-    values.iter().map(|value| value.map(fit).transpose()).collect()
+fn fitting<T: ArrowPrimitiveType>(values: &[Option<i128>], output: &DataType) -> Result<ArrayRef>
+where
+    T::Native: TryFrom<i128>,
+{
+    let fit = |value: i128| T::Native::try_from(value).map_err(|_| overflow(value, output));
+    let fitting = values.iter().map(|value| value.map(fit).transpose()).collect::<Result<PrimitiveArray<T>>>()?;
+    Ok(Arc::new(fitting))
 }
 
 fn overflow(value: i128, output: &DataType) -> Error {

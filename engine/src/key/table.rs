@@ -10,7 +10,9 @@ use arrow::array::builder::StringBuilder;
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, Int64Array, PrimitiveArray, make_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type};
+use arrow::datatypes::{
+    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+};
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -113,7 +115,8 @@ impl KeyTable {
                 indices.extend(text.iter().map(|key| keys.intern(key.map(str::as_bytes), &mut self.free)));
             }
             Form::Bytes(keys, Encoding::Rows(converter)) => {
-                let encoded = converter.convert_columns(columns)?;
+                let columns: Vec<ArrayRef> = columns.iter().map(canonical).collect();
+                let encoded = converter.convert_columns(&columns)?;
                 indices.extend(encoded.iter().map(|row| keys.intern(Some(row.data()), &mut self.free)));
             }
         }
@@ -287,6 +290,21 @@ fn intern_integers(
         indices.push(fixed.intern(Some(key), integer_hash(Some(key)), free));
     }
     Ok(())
+}
+
+/// The column with one zero and one NaN, so that keys that hash alike for being equal are one key.
+fn canonical(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float32 => {
+            let floats = column.as_primitive::<Float32Type>();
+            Arc::new(floats.unary::<_, Float32Type>(|value| if value.is_nan() { f32::NAN } else { value + 0.0 }))
+        }
+        DataType::Float64 => {
+            let floats = column.as_primitive::<Float64Type>();
+            Arc::new(floats.unary::<_, Float64Type>(|value| if value.is_nan() { f64::NAN } else { value + 0.0 }))
+        }
+        _ => Arc::clone(column),
+    }
 }
 
 /// Whether a column of this type is an integer of at most 64 bits in other clothes.

@@ -123,6 +123,11 @@ fn array(cells: &[&Cell], data_type: &DataType) -> ArrayRef {
         Some(Cell::Float(_)) => Arc::new(cells.iter().map(|cell| as_float(cell)).collect::<Float64Array>()),
         Some(Cell::Null | Cell::Text(_)) => Arc::new(cells.iter().map(|cell| as_text(cell)).collect::<StringArray>()),
     };
+    // Arrow makes no 32-bit times of 64-bit integers.
+    let loose = match data_type {
+        DataType::Date32 | DataType::Time32(_) => cast(&loose, &DataType::Int32).expect("a number of 32 bits"),
+        _ => loose,
+    };
     let column = cast(&loose, data_type).expect("a cell that its column can hold");
     assert_eq!(column.null_count(), loose.null_count(), "{cells:?} as {data_type}");
     column

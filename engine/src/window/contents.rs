@@ -158,6 +158,10 @@ impl Contents {
             }
             Form::Rows { codec, columns, slots, evictor, ready } => {
                 let rows = &mut slots[slot as usize];
+                // Where the evictor has left none there is nothing to give out, as if there were no contents.
+                if rows.is_empty() {
+                    return Ok(());
+                }
                 evict(*evictor, rows);
                 let values = aggregate(layout, codec, columns, rows)?;
                 ready.push(Ready { key, window, values });

@@ -312,9 +312,12 @@ fn purging(outcome: Outcome) -> Outcome {
     Outcome { fire: outcome.fire, purge: outcome.fire || outcome.purge }
 }
 
-/// The next firing is an interval after `start`, at the window's end at the latest.
+/// The next firing is an interval after `start`, at the window's end at the latest. When the input has ended, a window
+/// without end fires at the end of time, and not at every interval until then as in Flink.
 fn schedule(domain: TimeDomain, start: i64, interval: i64, state: &mut TriggerState, cx: &mut TriggerContext<'_>) {
-    let next = start.saturating_add(interval).min(cx.window.max_timestamp());
+    let is_over = domain == TimeDomain::Event && cx.watermark == i64::MAX && cx.window == TimeWindow::GLOBAL;
+    let end = cx.window.max_timestamp();
+    let next = if is_over { end } else { start.saturating_add(interval).min(end) };
     state.next_fire = Some(next);
     cx.register(domain, next);
 }

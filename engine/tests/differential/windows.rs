@@ -8,7 +8,10 @@ use millstream_engine::operators::Operator;
 use millstream_engine::testing::random::{Random, rounds};
 use millstream_engine::testing::{Cell, OperatorHarness, Outcome, Row, Step, aggregate, aggregation, batch_of};
 use millstream_engine::window::groups::partial_schema;
-use millstream_engine::window::{GridWindows, Phase, SessionGap, TimeSource, WindowAggregateSpec, WindowSpec};
+use millstream_engine::window::{
+    EvictorSpec, GridWindows, Phase, SessionGap, TimeSource, TriggerSpec, TriggeredWindows, WindowAggregateSpec,
+    WindowSpec,
+};
 
 use super::model::{Expected, Model, Seen};
 use crate::support::windows::operators;
@@ -59,6 +62,58 @@ fn two_phases_come_to_the_same_as_one() {
         let late = expected.iter_mut().map(|step| std::mem::take(&mut step.late)).sum();
         expected.last_mut().expect("a story has an end").late = late;
         compare(seed, "two phases", &spec, &story.told(harness.late_in_total()).outcome(), &expected);
+    }
+}
+
+#[test]
+fn every_trigger_and_evictor_is_the_same_in_every_way() {
+    for seed in rounds(120) {
+        let mut random = Random::new(seed.wrapping_add(2_000_000));
+        let mut spec = spec(&mut random);
+        if random.chance(30) {
+            let aggregates = spec.aggregates.clone();
+            spec = aggregation(&spec.input, &spec.keys, spec.time, WindowSpec::Global, aggregates);
+        }
+        spec.trigger = any_trigger(&mut random, spec.window.merges());
+        spec.evictor = random.chance(40).then(|| any_evictor(&mut random));
+        spec.allowed_lateness_ms = *random.pick(&[0, 3, 20]);
+        let mut harness =
+            OperatorHarness::window_by(&spec, |spec, groups| Ok(Box::new(TriggeredWindows::new(spec, groups)?)));
+        let story = Story::new(&mut random, &spec);
+        for (rows, clock) in &story.chapters {
+            if !rows.is_empty() {
+                harness = harness.batch(story.batch(rows));
+            }
+            harness = harness.time(*clock).watermark(*clock);
+        }
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| harness.end().outcome()));
+        assert!(outcome.is_ok(), "seed {seed}: {:?}, {:?}, {:?}", spec.window, spec.trigger, spec.evictor);
+    }
+}
+
+fn any_trigger(random: &mut Random, merges: bool) -> TriggerSpec {
+    match random.below(10) {
+        0 => TriggerSpec::EventTime,
+        1 => TriggerSpec::ProcessingTime,
+        2 => TriggerSpec::Count(random.next() % 3 + 1),
+        3 => TriggerSpec::ContinuousEventTime(random.within(1..12)),
+        4 => TriggerSpec::ContinuousProcessingTime(random.within(1..12)),
+        5 if !merges => TriggerSpec::Delta { column: PRICE, threshold: 0.5 },
+        6 => TriggerSpec::EndOfStream,
+        7 => {
+            let inner = Box::new(any_trigger(random, merges));
+            TriggerSpec::ProcessingTimeout { inner, timeout_ms: random.within(1..20) }
+        }
+        8 => TriggerSpec::Purging(Box::new(any_trigger(random, merges))),
+        _ => TriggerSpec::Never,
+    }
+}
+
+fn any_evictor(random: &mut Random) -> EvictorSpec {
+    match random.below(3) {
+        0 => EvictorSpec::Count(random.next() % 4),
+        1 => EvictorSpec::Time(random.within(0..20)),
+        _ => EvictorSpec::Delta { column: PRICE, threshold: 1.0 },
     }
 }
 
