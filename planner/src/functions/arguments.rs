@@ -1,7 +1,7 @@
 //! Reading arguments and writing results, one row at a time over Arrow buffers.
 //!
-//! A literal is an array of length one read at every row: the row number is masked with 0, so the inner loops have one shape and no
-//! branch for it, and a literal is never repeated into a column.
+//! A literal is an array of length one read at every row: the row number is masked with 0, so the inner loops have one
+//! shape and no branch for it, and a literal is never repeated into a column.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -269,13 +269,8 @@ impl Call<'_> {
     }
 
     /// A string or null per row.
-    pub(super) fn texts<S: AsRef<str>>(
-        &self,
-        mut row: impl FnMut(usize) -> Result<Option<S>>,
-    ) -> Result<ArrayRef> {
-        self.write_texts(|at, out| {
-            Ok(row(at)?.map(|text| out.push(text.as_ref())))
-        })
+    pub(super) fn texts<S: AsRef<str>>(&self, mut row: impl FnMut(usize) -> Result<Option<S>>) -> Result<ArrayRef> {
+        self.write_texts(|at, out| Ok(row(at)?.map(|text| out.push(text.as_ref()))))
     }
 
     /// A number or null per row.
@@ -299,10 +294,7 @@ impl Call<'_> {
     }
 
     /// Bytes or null per row.
-    pub(super) fn binaries<B: AsRef<[u8]>>(
-        &self,
-        mut row: impl FnMut(usize) -> Result<Option<B>>,
-    ) -> Result<ArrayRef> {
+    pub(super) fn binaries<B: AsRef<[u8]>>(&self, mut row: impl FnMut(usize) -> Result<Option<B>>) -> Result<ArrayRef> {
         let values: Vec<Option<B>> = (0..self.rows).map(&mut row).collect::<Result<_>>()?;
         if values.iter().flatten().map(|bytes| bytes.as_ref().len()).sum::<usize>() > i32::MAX.unsigned_abs() as usize {
             return exec_err!("the bytes that {} makes of one batch exceed 2 GiB", self.name);

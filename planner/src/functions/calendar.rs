@@ -1,7 +1,7 @@
 //! Calendar arithmetic on plain integers: days since 1970-01-01 in the proleptic Gregorian calendar.
 //!
-//! Own code and not chrono's because it runs per row and because no input may make it fail: every 64-bit number of milliseconds
-//! is a valid timestamp here, as it is in Flink.
+//! Own code and not chrono's because it runs per row and because no input may make it fail: every 64-bit number of
+//! milliseconds is a valid timestamp here, as it is in Flink.
 
 use datafusion_common::{Result, exec_err};
 
@@ -174,7 +174,11 @@ impl Unit {
             "MICROSECOND" => Self::Microsecond,
             "NANOSECOND" => Self::Nanosecond,
             "EPOCH" => Self::Epoch,
-            _ => return exec_err!("unknown time unit '{name}': use YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE or SECOND"),
+            _ => {
+                return exec_err!(
+                    "unknown time unit '{name}': use YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE or SECOND"
+                );
+            }
         })
     }
 
@@ -253,7 +257,8 @@ impl Unit {
         }
     }
 
-    /// The first day of the unit that the day is in, for units of a day or more. Weeks begin on Sunday here, as in Flink.
+    /// The first day of the unit that the day is in, for units of a day or more. Weeks begin on Sunday here, as in
+    /// Flink.
     pub(super) fn floor_day(self, days: i64) -> i64 {
         let date = Civil::of_days(days);
         let january = |year| Civil { year, month: 1, day: 1 }.days();
@@ -269,8 +274,8 @@ impl Unit {
         }
     }
 
-    /// The first day of the next unit, for units of a day or more; a day that begins a year, quarter, month or week is its own
-    /// ceiling. Decades, centuries and millennia always round to the next one, as in Flink.
+    /// The first day of the next unit, for units of a day or more; a day that begins a year, quarter, month or week is
+    /// its own ceiling. Decades, centuries and millennia always round to the next one, as in Flink.
     pub(super) fn ceil_day(self, days: i64) -> i64 {
         let date = Civil::of_days(days);
         let january = |year| Civil { year, month: 1, day: 1 }.days();

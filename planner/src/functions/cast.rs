@@ -1,10 +1,11 @@
 //! `CAST` and `TRY_CAST` as Flink does them, where DataFusion does something else.
 //!
-//! The SQL front end hands every cast of a plan, its own and those that type coercion put in, to [`rewrite_cast`]. Where Arrow's
-//! cast gives Flink's result it stays; elsewhere a call of [`FlinkCast`] takes its place. `cast_text`, `cast_parse` and `cast_number` hold the
-//! rules. A cast drops the mark of a time attribute, as in Flink.
+//! The SQL front end hands every cast of a plan, its own and those that type coercion put in, to [`rewrite_cast`].
+//! Where Arrow's cast gives Flink's result it stays; elsewhere a call of [`FlinkCast`] takes its place. `cast_text`,
+//! `cast_parse` and `cast_number` hold the rules. A cast drops the mark of a time attribute, as in Flink.
 //!
-//! A `TIMESTAMP_LTZ` carries its zone in its type (`Timestamp(unit, Some(zone))`), so nothing but the two types is needed here.
+//! A `TIMESTAMP_LTZ` carries its zone in its type (`Timestamp(unit, Some(zone))`), so nothing but the two types is
+//! needed here.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -28,8 +29,8 @@ use super::zone::{Repeated, Zone};
 
 /// `CAST(expr AS to)` in Flink's way, or `None` where Arrow's cast does the same.
 ///
-/// `from` is the type of `expr`. The name of the new expression is that of the cast; whoever replaces a column of a plan
-/// must keep the column's name.
+/// `from` is the type of `expr`. The name of the new expression is that of the cast; whoever replaces a column of a
+/// plan must keep the column's name.
 pub fn rewrite_cast(expr: Expr, from: &DataType, to: &DataType) -> Option<Expr> {
     rewrite(expr, from, to, OnFailure::Fail)
 }
@@ -101,8 +102,8 @@ fn zone_of(data_type: &DataType) -> Option<String> {
 /// Whether Flink's cast is another than Arrow's.
 fn differs(from: &DataType, to: &DataType) -> bool {
     use DataType::{
-        Binary, Boolean, Date32, Decimal128, Duration, Float32, Float64, Interval, List, Map, Null, Struct, Time32, Time64,
-        Timestamp, Utf8,
+        Binary, Boolean, Date32, Decimal128, Duration, Float32, Float64, Interval, List, Map, Null, Struct, Time32,
+        Time64, Timestamp, Utf8,
     };
     match (from, to) {
         (Null, _) => false,
@@ -113,8 +114,18 @@ fn differs(from: &DataType, to: &DataType) -> bool {
             from.len() == to.len() && from.iter().zip(to).any(|(from, to)| differs(from.data_type(), to.data_type()))
         }
         (
-            Boolean | Float32 | Float64 | Binary | Time32(_) | Time64(_) | Timestamp(_, _) | Interval(_) | Duration(_) | List(_)
-            | Map(_, _) | Struct(_),
+            Boolean
+            | Float32
+            | Float64
+            | Binary
+            | Time32(_)
+            | Time64(_)
+            | Timestamp(_, _)
+            | Interval(_)
+            | Duration(_)
+            | List(_)
+            | Map(_, _)
+            | Struct(_),
             Utf8,
         ) => true,
         (

@@ -1,17 +1,15 @@
 //! Casts between numbers as Flink, that is Java, does them.
 //!
-//! An integer that does not fit a narrower type **wraps**: `CAST(3000000000 AS INT)` is -1294967296, as in Flink, which has a ticket but no
-//! check (FLINK-24420). A floating-point number is cut towards zero and held at the ends of `INT` and `BIGINT`; narrower types
-//! take the last bits of that `INT`. A decimal is cut to a `BIGINT` of its last 64 bits and then wraps. What does not fit a
-//! decimal is null, also for `CAST`; digits behind its scale are rounded half up.
+//! An integer that does not fit a narrower type **wraps**: `CAST(3000000000 AS INT)` is -1294967296, as in Flink, which
+//! has a ticket but no check (FLINK-24420). A floating-point number is cut towards zero and held at the ends of `INT`
+//! and `BIGINT`; narrower types take the last bits of that `INT`. A decimal is cut to a `BIGINT` of its last 64 bits
+//! and then wraps. What does not fit a decimal is null, also for `CAST`; digits behind its scale are rounded half up.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::compute::cast;
-use arrow::datatypes::{
-    DataType, Decimal128Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use datafusion_common::{Result, exec_err};
 
 use super::number::{Cut, divide, parse_decimal, truncated};
@@ -25,7 +23,10 @@ pub(super) fn to_integer(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
             let doubles = doubles.as_primitive::<Float64Type>();
             match to {
                 DataType::Int64 => Ok(Arc::new(doubles.unary::<_, Int64Type>(truncated))),
-                _ => narrowed(&doubles.unary::<_, Int64Type>(|value| truncated(value).clamp(i32::MIN.into(), i32::MAX.into())), to),
+                _ => narrowed(
+                    &doubles.unary::<_, Int64Type>(|value| truncated(value).clamp(i32::MIN.into(), i32::MAX.into())),
+                    to,
+                ),
             }
         }
         DataType::Decimal128(_, scale) => {
@@ -65,7 +66,8 @@ pub(super) fn to_decimal(array: &ArrayRef, precision: u8, scale: i8) -> Result<A
             decimals(doubles.unary_opt(read), precision, scale)
         }
         DataType::Decimal128(_, from) => {
-            let (wider, narrower) = (power_of_ten(scale.saturating_sub(*from)), power_of_ten(from.saturating_sub(scale)));
+            let (wider, narrower) =
+                (power_of_ten(scale.saturating_sub(*from)), power_of_ten(from.saturating_sub(scale)));
             let rescaled = |value: i128| divide(value, narrower, Cut::HalfUp).checked_mul(wider).and_then(fits);
             decimals(array.as_primitive::<Decimal128Type>().unary_opt(rescaled), precision, scale)
         }

@@ -1,5 +1,5 @@
-//! Text as values, the way `CAST(text AS …)` reads it in Flink: blanks around a number do not count, `1.9` is the integer 1,
-//! `t`, `yes` and `1` are true, months and hours may have one digit.
+//! Text as values, the way `CAST(text AS …)` reads it in Flink: blanks around a number do not count, `1.9` is the
+//! integer 1, `t`, `yes` and `1` are true, months and hours may have one digit.
 //!
 //! What cannot be read fails the cast, or is null for `TRY_CAST`.
 

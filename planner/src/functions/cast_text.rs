@@ -1,8 +1,8 @@
 //! Values as text, the way `CAST(x AS STRING)` prints them in Flink.
 //!
-//! A printer is built once per array, by its type, and then asked row by row: nested types are printers of printers. Timestamps
-//! show the digits of their precision (`2021-09-24 12:34:56.100`), a `TIMESTAMP_LTZ` on the clock of the given zone; a time of day
-//! shows a fraction only when it has one.
+//! A printer is built once per array, by its type, and then asked row by row: nested types are printers of printers.
+//! Timestamps show the digits of their precision (`2021-09-24 12:34:56.100`), a `TIMESTAMP_LTZ` on the clock of the
+//! given zone; a time of day shows a fraction only when it has one.
 
 use std::fmt::{Result as Printed, Write};
 use std::sync::Arc;
@@ -100,8 +100,12 @@ fn printer<'a>(array: &'a ArrayRef, zone: &'a Zone) -> Result<Print<'a>> {
             })
         }
         DataType::Struct(_) => {
-            let fields =
-                array.as_struct().columns().iter().map(|field| element_printer(field, zone)).collect::<Result<Vec<_>>>()?;
+            let fields = array
+                .as_struct()
+                .columns()
+                .iter()
+                .map(|field| element_printer(field, zone))
+                .collect::<Result<Vec<_>>>()?;
             Box::new(move |row, out| {
                 let fields = fields.iter();
                 out.write_char('(')?;

@@ -1,8 +1,8 @@
 //! The current time: `CURRENT_TIMESTAMP`, `NOW`, `LOCALTIMESTAMP`, `CURRENT_DATE`, `LOCALTIME`, `PROCTIME`.
 //!
-//! Nothing here reads a clock. The registry was given one ([`super::Clock`]); each call asks it once per batch, at run time
-//! (the functions are volatile, so planning neither folds nor merges them). Whoever gives the clock decides whether all
-//! calls of a batch see the same millisecond.
+//! Nothing here reads a clock. The registry was given one ([`super::Clock`]); each call asks it once per batch, at run
+//! time (the functions are volatile, so planning neither folds nor merges them). Whoever gives the clock decides
+//! whether all calls of a batch see the same millisecond.
 
 use std::sync::Arc;
 

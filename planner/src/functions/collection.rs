@@ -18,7 +18,8 @@ pub(super) fn definitions() -> Vec<Definition> {
         Definition::new("cardinality", exactly(&[Kind::Collection]), DataType::Int32, cardinality),
         Definition::new("element", exactly(&[Kind::List]), Returns::Rule(type_of_element), element),
         Definition::new("array_contains", Takes::Rule(contains_arguments), DataType::Boolean, contains),
-        Definition::new("str_to_map", optional(1, &[Kind::Text; 3]), text_map(), str_to_map).checked(delimiters_are_valid),
+        Definition::new("str_to_map", optional(1, &[Kind::Text; 3]), text_map(), str_to_map)
+            .checked(delimiters_are_valid),
     ]
 }
 
@@ -67,7 +68,9 @@ fn element(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn contains_arguments(given: &[DataType]) -> Result<Vec<DataType>> {
-    let [list, needle] = given else { return plan_err!("array_contains takes 2 arguments, but {} are given", given.len()) };
+    let [list, needle] = given else {
+        return plan_err!("array_contains takes 2 arguments, but {} are given", given.len());
+    };
     match Kind::List.coerced(list) {
         Some(DataType::List(item)) if arrow::compute::can_cast_types(needle, item.data_type()) => {
             let needle = item.data_type().clone();
@@ -93,7 +96,9 @@ fn contains(call: &Call<'_>) -> Result<ArrayRef> {
             return Ok(None);
         }
         let range = list.value_offsets()[at]..list.value_offsets()[at + 1];
-        Ok(Some(range.filter_map(|element| usize::try_from(element).ok()).any(|element| elements.row(element) == needle)))
+        Ok(Some(
+            range.filter_map(|element| usize::try_from(element).ok()).any(|element| elements.row(element) == needle),
+        ))
     })
 }
 

@@ -1,9 +1,9 @@
 //! What a scalar function is here: names, kinds of arguments, a result type, and the code that computes a batch.
 //!
 //! The table of functions is plain data ([`Definition`]); [`FlinkFunction`] is the one adapter that turns a row of it
-//! into a `ScalarUDF`. It checks and coerces argument types, keeps literals as literals (an argument that is the same for
-//! every row is an array of length one, see `arguments`), and hands the result back as a literal when every argument was one, so
-//! that the optimiser can fold it.
+//! into a `ScalarUDF`. It checks and coerces argument types, keeps literals as literals (an argument that is the same
+//! for every row is an array of length one, see `arguments`), and hands the result back as a literal when every
+//! argument was one, so that the optimiser can fold it.
 //!
 //! A function's code sees a [`Call`] and answers an array of `call.rows` values. It must not read a clock or anything
 //! global: what it needs beside its arguments is in the [`Session`].
@@ -284,7 +284,12 @@ impl ScalarUDFImpl for FlinkFunction {
                 if arg_types.len() < *required || arg_types.len() > kinds.len() {
                     return wrong_count(name, *required, kinds.len(), arg_types.len());
                 }
-                arg_types.iter().zip(*kinds).enumerate().map(|(at, (given, kind))| coerce(name, at, given, *kind)).collect()
+                arg_types
+                    .iter()
+                    .zip(*kinds)
+                    .enumerate()
+                    .map(|(at, (given, kind))| coerce(name, at, given, *kind))
+                    .collect()
             }
             Takes::Many { kind, least } => {
                 if arg_types.len() < *least {

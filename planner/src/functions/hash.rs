@@ -80,7 +80,9 @@ fn hash_code(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0)?;
     call.numbers::<arrow::datatypes::Int32Type>(|row| {
         Ok(texts.get(row).map(|text| {
-            text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit))).wrapping_abs()
+            text.encode_utf16()
+                .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+                .wrapping_abs()
         }))
     })
 }
@@ -90,9 +92,7 @@ fn hex(call: &Call<'_>) -> Result<ArrayRef> {
     match call.column(0)?.values().data_type() {
         DataType::Utf8 => {
             let texts = call.text(0)?;
-            call.write_texts(|row, out| {
-                Ok(texts.get(row).and_then(|text| push_hex(text.as_bytes(), UPPER, out).ok()))
-            })
+            call.write_texts(|row, out| Ok(texts.get(row).and_then(|text| push_hex(text.as_bytes(), UPPER, out).ok())))
         }
         data_type if data_type.is_integer() => {
             let numbers = call.any_integer(0)?;
@@ -104,7 +104,8 @@ fn hex(call: &Call<'_>) -> Result<ArrayRef> {
     }
 }
 
-/// `UNHEX(text)`: null unless all are hexadecimal digits; of an odd number the first is dropped and a zero byte put there.
+/// `UNHEX(text)`: null unless all are hexadecimal digits; of an odd number the first is dropped and a zero byte put
+/// there.
 fn unhex(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0)?;
     call.binaries(|row| {
@@ -125,7 +126,9 @@ pub(super) fn hex_digit(byte: u8) -> Option<u8> {
 /// `BIN(integer)`: of its 64 bits, without leading zeros.
 fn bin(call: &Call<'_>) -> Result<ArrayRef> {
     let numbers = call.integer(0)?;
-    call.write_texts(|row, out| Ok(numbers.get(row).and_then(|number| write!(out, "{:b}", number.cast_unsigned()).ok())))
+    call.write_texts(|row, out| {
+        Ok(numbers.get(row).and_then(|number| write!(out, "{:b}", number.cast_unsigned()).ok()))
+    })
 }
 
 /// `TO_BASE64(text or bytes)`.
@@ -183,7 +186,9 @@ impl Charset {
     /// What the set lacks becomes a question mark.
     fn encode(self, text: &str) -> Vec<u8> {
         let single = |last: char| {
-            text.chars().map(|letter| if letter <= last { u8::try_from(letter).unwrap_or(b'?') } else { b'?' }).collect()
+            text.chars()
+                .map(|letter| if letter <= last { u8::try_from(letter).unwrap_or(b'?') } else { b'?' })
+                .collect()
         };
         match self {
             Self::Ascii => single('\u{7f}'),

@@ -1,10 +1,10 @@
 //! Java's regular expressions on the `regex` crate.
 //!
 //! The two dialects differ in ways that would silently change results, so a pattern is translated: `\d`, `\w`, `\s` and
-//! `\p{Alpha}` are ASCII in Java, `.` stops at more line ends, `\Q…\E` quotes, `--` in a class is no operator. What the crate
-//! cannot do because it never backtracks (look-around, back-references, possessive and atomic groups) is refused by name;
-//! in return no pattern can take exponential time. Two differences stay: `$` is the very end of the text, also when it ends with a line
-//! break, and `(?i)` knows the letters of all scripts.
+//! `\p{Alpha}` are ASCII in Java, `.` stops at more line ends, `\Q…\E` quotes, `--` in a class is no operator. What the
+//! crate cannot do because it never backtracks (look-around, back-references, possessive and atomic groups) is refused
+//! by name; in return no pattern can take exponential time. Two differences stay: `$` is the very end of the text, also
+//! when it ends with a line break, and `(?i)` knows the letters of all scripts.
 
 use regex::Regex;
 use thiserror::Error;
@@ -128,7 +128,9 @@ impl<'a> Translator<'a> {
     /// `a*+` never gives back what it took. A plus behind a brace or another quantifier means that; behind `a+` too.
     fn after_quantifier(&mut self, letter: char) -> Result<(), RegexError> {
         match (letter, self.peek(0)) {
-            (_, Some('+')) if letter != '}' || self.pattern.contains('{') => self.unsupported("a possessive quantifier"),
+            (_, Some('+')) if letter != '}' || self.pattern.contains('{') => {
+                self.unsupported("a possessive quantifier")
+            }
             (_, Some('?')) if letter != '}' || self.pattern.contains('{') => {
                 self.at += 1;
                 self.out.push('?');
@@ -301,8 +303,8 @@ impl<'a> Translator<'a> {
             None => return self.invalid("a property is missing"),
         };
         let posix = match name.as_str() {
-            "Lower" | "Upper" | "ASCII" | "Alpha" | "Digit" | "Alnum" | "Punct" | "Graph" | "Print" | "Blank" | "Cntrl"
-            | "XDigit" | "Space" => Some(name.to_ascii_lowercase()),
+            "Lower" | "Upper" | "ASCII" | "Alpha" | "Digit" | "Alnum" | "Punct" | "Graph" | "Print" | "Blank"
+            | "Cntrl" | "XDigit" | "Space" => Some(name.to_ascii_lowercase()),
             _ => None,
         };
         if let Some(posix) = posix {
@@ -401,7 +403,7 @@ mod tests {
             (r"\Qa.b", "a.b", Some("a.b")),
             (r"[\d~x]+", "1~x", Some("1~x")),
             (r"[a-c--]+", "b-", Some("b-")),
-            (r"[[:x]+", ":x[", Some(":x")),
+            (r"[[:x]]+", ":x[", Some(":x")),
             (r"[a-z&&[^bc]]+", "bcdef", Some("def")),
             (r"\p{Alpha}+", "äab", Some("ab")),
             (r"\P{Alpha}+", "ab12", Some("12")),
@@ -442,7 +444,22 @@ mod tests {
 
     #[test]
     fn what_java_refuses_too_is_invalid_and_never_a_panic() {
-        for pattern in ["(", "[a", "a**b(", r"\", r"\y", r"\u12", r"\xg1", "a{3,2}", "(?q)", r"\p{NoSuch}", r"\p", r"\c", "(?<", "(?"] {
+        for pattern in [
+            "(",
+            "[a",
+            "a**b(",
+            r"\",
+            r"\y",
+            r"\u12",
+            r"\xg1",
+            "a{3,2}",
+            "(?q)",
+            r"\p{NoSuch}",
+            r"\p",
+            r"\c",
+            "(?<",
+            "(?",
+        ] {
             let regex = JavaRegex::compile(pattern).unwrap();
             assert!(regex.valid().is_err(), "{pattern}");
         }

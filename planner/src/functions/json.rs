@@ -1,12 +1,13 @@
 //! `JSON_VALUE`, `JSON_EXISTS`, `JSON_QUERY`, `IS JSON`, `JSON_QUOTE`, `JSON_UNQUOTE`.
 //!
-//! The SQL front end puts the clauses of the standard into arguments, as upper-case literals:
-//! `json_value(text, path[, on empty, default, on error, default])` with `NULL`, `ERROR` or `DEFAULT`;
-//! `json_exists(text, path[, on error])` with `TRUE`, `FALSE`, `UNKNOWN` or `ERROR`;
-//! `json_query(text, path[, wrapper, on empty, on error])` with `WITHOUT`, `CONDITIONAL` or `UNCONDITIONAL`, and
-//! `NULL`, `ERROR`, `EMPTY ARRAY` or `EMPTY OBJECT`; `is_json(text[, type])` with `VALUE`, `SCALAR`, `ARRAY` or `OBJECT`.
-//! A `RETURNING` clause is a cast around the call. See `json_path` for paths and modes.
+//! The SQL front end puts the clauses of the standard into arguments, as upper-case literals: `json_value(text, path[,
+//! on empty, default, on error, default])` with `NULL`, `ERROR` or `DEFAULT`; `json_exists(text, path[, on error])`
+//! with `TRUE`, `FALSE`, `UNKNOWN` or `ERROR`; `json_query(text, path[, wrapper, on empty, on error])` with `WITHOUT`,
+//! `CONDITIONAL` or `UNCONDITIONAL`, and `NULL`, `ERROR`, `EMPTY ARRAY` or `EMPTY OBJECT`; `is_json(text[, type])` with
+//! `VALUE`, `SCALAR`, `ARRAY` or `OBJECT`. A `RETURNING` clause is a cast around the call. See `json_path` for paths
+//! and modes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -82,8 +83,8 @@ enum Outcome<'j> {
     Failed(&'static str),
 }
 
-/// A JSON null is empty. What is missing, or is no JSON, is empty in lax mode and an error in strict mode; so is a value that
-/// `wanted` refuses.
+/// A JSON null is empty. What is missing, or is no JSON, is empty in lax mode and an error in strict mode; so is a
+/// value that `wanted` refuses.
 fn outcome<'j>(mode: Mode, found: Found<'j>, wanted: fn(&str) -> bool, refused: &'static str) -> Outcome<'j> {
     let (outcome, reason) = match found {
         Found::Value("null") => return Outcome::Empty,
@@ -139,7 +140,16 @@ fn scalar_text(value: &str) -> String {
     match value.starts_with('"') {
         // Lone surrogates are the one thing that is JSON and no string; they stay as they are written.
         true => serde_json::from_str(value).unwrap_or_else(|_| value.trim_matches('"').to_owned()),
-        false => big_decimal(value).into_owned(),
+        false => plain_text(value).into_owned(),
+    }
+}
+
+/// A number, `true`, `false` or `null`.
+fn plain_text(value: &str) -> Cow<'_, str> {
+    if value.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+        Cow::Borrowed(value)
+    } else {
+        big_decimal(value)
     }
 }
 
@@ -172,7 +182,9 @@ fn query(call: &Call<'_>) -> Result<ArrayRef> {
         "WITHOUT" => |_| false,
         "CONDITIONAL" => |value| !value.starts_with('['),
         "UNCONDITIONAL" => |_| true,
-        other => return exec_err!("unknown wrapper '{other}' of json_query: use WITHOUT, CONDITIONAL or UNCONDITIONAL"),
+        other => {
+            return exec_err!("unknown wrapper '{other}' of json_query: use WITHOUT, CONDITIONAL or UNCONDITIONAL");
+        }
     };
     let wanted: fn(&str) -> bool = if wrapper == "WITHOUT" { is_composite } else { |_| true };
     let mut lookup = Lookup::of(call)?;
@@ -234,7 +246,7 @@ fn push_canonical(value: &str, depth: usize, out: &mut String) -> Option<()> {
             out.push(']');
         }
         b'"' => out.push_str(&serde_json::to_string(&serde_json::from_str::<String>(value).ok()?).ok()?),
-        _ => out.push_str(&big_decimal(value)),
+        _ => out.push_str(&plain_text(value)),
     }
     Some(())
 }
@@ -273,7 +285,9 @@ fn quote(call: &Call<'_>) -> Result<ArrayRef> {
                     '\r' => out.push_str("\\r"),
                     '\t' => out.push_str("\\t"),
                     ' '..='~' => out.push(letter),
-                    other => other.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+                    other => {
+                        other.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")))
+                    }
                 }
             }
             out.push('"');

@@ -1,9 +1,9 @@
 //! JSON paths (`lax $.orders[0].id`) and finding what they name in a text.
 //!
-//! A path is followed while the text is read, once and without building a tree: what is not on the path is skipped (and checked to
-//! be JSON), and the answer is a slice of the text, so that a number keeps its digits. Paths that name one value are
-//! supported: members (`.name`, `['name']`) and elements (`[0]`, `[-1]` from the end). Wildcards, slices, filters and deep
-//! scans are refused by name.
+//! A path is followed while the text is read, once and without building a tree: what is not on the path is skipped (and
+//! checked to be JSON), and the answer is a slice of the text, so that a number keeps its digits. Paths that name one
+//! value are supported: members (`.name`, `['name']`) and elements (`[0]`, `[-1]` from the end). Wildcards, slices,
+//! filters and deep scans are refused by name.
 
 use std::fmt;
 
@@ -38,7 +38,10 @@ enum Step {
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub(super) enum PathError {
     /// Flink knows it, we do not.
-    #[error("the JSON path '{path}' uses {what} at position {position}, which is not supported: name one value, as in $.a[0].b")]
+    #[error(
+        "the JSON path '{path}' uses {what} at position {position}, which is not supported: name one value, as in \
+         $.a[0].b"
+    )]
     Unsupported { path: String, what: &'static str, position: usize },
     /// No path at all.
     #[error("the JSON path '{path}' is wrong at position {position}: {message}")]
@@ -254,7 +257,7 @@ impl<'de> Visitor<'de> for Enter<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let wanted = match self.step {
             Step::Member(_) => None,
-            Step::Element(index) if *index < 0 => return self.from_the_end(seq, *index),
+            Step::Element(index) if *index < 0 => return self.element_from_the_end(seq, *index),
             Step::Element(index) => usize::try_from(*index).ok(),
         };
         let mut found = None;
@@ -296,13 +299,18 @@ impl<'de> Visitor<'de> for Enter<'_> {
 }
 
 impl Enter<'_> {
-    fn from_the_end<'de, A: SeqAccess<'de>>(self, mut seq: A, index: i64) -> Result<Option<&'de RawValue>, A::Error> {
+    fn element_from_the_end<'de, A: SeqAccess<'de>>(
+        self,
+        mut seq: A,
+        index: i64,
+    ) -> Result<Option<&'de RawValue>, A::Error> {
         let mut elements: Vec<&'de RawValue> = Vec::new();
         while let Some(element) = seq.next_element()? {
             elements.push(element);
         }
         let back = usize::try_from(index.unsigned_abs()).ok();
-        let Some(element) = back.and_then(|back| elements.len().checked_sub(back)).and_then(|at| elements.get(at)) else {
+        let Some(element) = back.and_then(|back| elements.len().checked_sub(back)).and_then(|at| elements.get(at))
+        else {
             return Ok(None);
         };
         let mut reader = serde_json::Deserializer::from_str(element.get());
@@ -339,7 +347,8 @@ mod tests {
 
     #[test]
     fn a_path_finds_the_text_of_one_value() {
-        let json = r#"{"a": {"b": [10, 2.50, {"c d": "x"}, null]}, "a.b": 1e400, "k\u00e9y": true, "a": {"b": [1, 2.50]}}"#;
+        let json =
+            r#"{"a": {"b": [10, 2.50, {"c d": "x"}, null]}, "a.b": 1e400, "k\u00e9y": true, "a": {"b": [1, 2.50]}}"#;
         for (path, expected) in [
             ("$.a.b[0]", Found::Value("1")),
             ("a.b[1]", Found::Value("2.50")),

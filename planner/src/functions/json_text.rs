@@ -59,11 +59,15 @@ fn value_printer(array: &ArrayRef) -> Result<Print<'_>> {
         }
         DataType::Float32 => {
             let values = array.as_primitive::<Float32Type>();
-            Box::new(move |row, out| write_number(values.value(row).is_finite(), out, |out| write_float(values.value(row), out)))
+            Box::new(move |row, out| {
+                write_number(values.value(row).is_finite(), out, |out| write_float(values.value(row), out))
+            })
         }
         DataType::Float64 => {
             let values = array.as_primitive::<Float64Type>();
-            Box::new(move |row, out| write_number(values.value(row).is_finite(), out, |out| write_double(values.value(row), out)))
+            Box::new(move |row, out| {
+                write_number(values.value(row).is_finite(), out, |out| write_double(values.value(row), out))
+            })
         }
         DataType::Binary => {
             let values = array.as_binary::<i32>();
@@ -97,7 +101,9 @@ fn value_printer(array: &ArrayRef) -> Result<Print<'_>> {
             for (field, column) in fields.iter().zip(columns) {
                 printers.insert(field.name().clone(), printer(column)?);
             }
-            Box::new(move |row, out| write_object(printers.iter().map(|(name, print)| (name, move |out: &mut String| print(row, out))), out))
+            Box::new(move |row, out| {
+                write_object(printers.iter().map(|(name, print)| (name, move |out: &mut String| print(row, out))), out)
+            })
         }
         DataType::Map(_, _) => print_map(array)?,
         DataType::Time32(_) | DataType::Time64(_) | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {

@@ -1,17 +1,16 @@
 //! `IF`, `GREATEST`, `LEAST`, `TYPEOF`. `COALESCE`, `IFNULL` and `NULLIF` are DataFusion's, whose rules are Flink's.
 
-
-use arrow::array::{ArrayRef, BooleanArray};
-use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
-use arrow::compute::{is_not_null, prep_null_mask_filter};
+use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::compute::kernels::boolean::and;
+use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::nullif;
+use arrow::compute::{is_not_null, prep_null_mask_filter};
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, plan_err};
+use datafusion_expr::Expr;
 use datafusion_expr::expr::Case;
 use datafusion_expr::type_coercion::binary::type_union_resolution;
-use datafusion_expr::Expr;
 
 use super::definition::{Call, Definition, Kind, Returns, Takes, optional};
 use super::type_name::{field_type_name, type_name};
@@ -53,8 +52,8 @@ fn common(name: &str, given: &[DataType]) -> Result<DataType> {
     }
 }
 
-/// `IF(condition, yes, no)`: `no` also when the condition is null. Planning turns it into a `CASE`, which computes a branch only
-/// where it is needed; this is what is left when nothing was simplified.
+/// `IF(condition, yes, no)`: `no` also when the condition is null. Planning turns it into a `CASE`, which computes a
+/// branch only where it is needed; this is what is left when nothing was simplified.
 fn if_then_else(call: &Call<'_>) -> Result<ArrayRef> {
     let conditions = call.boolean(0)?;
     let mask: BooleanArray = (0..call.rows).map(|row| Some(conditions.get(row) == Some(true))).collect();
@@ -96,7 +95,8 @@ fn extreme(call: &Call<'_>, greatest: bool) -> Result<ArrayRef> {
         let next = argument.to_array(call.rows)?;
         complete = and(&complete, &is_not_null(&next)?)?;
         let kept = if greatest { gt_eq(&best, &next)? } else { lt_eq(&best, &next)? };
-        best = zip(&prep_null_mask_filter(&kept), &best, &next)?;
+        let kept = if kept.null_count() > 0 { prep_null_mask_filter(&kept) } else { kept };
+        best = zip(&kept, &best, &next)?;
     }
     let incomplete = arrow::compute::not(&complete)?;
     Ok(nullif(&best, &incomplete)?)

@@ -1,5 +1,5 @@
-//! Arithmetic functions with Flink's types: what it computes in `DOUBLE` is `DOUBLE` here whatever the argument, and what keeps its
-//! argument's type (`FLOOR`, `ROUND`, `SIGN`, …) does so.
+//! Arithmetic functions with Flink's types: what it computes in `DOUBLE` is `DOUBLE` here whatever the argument, and
+//! what keeps its argument's type (`FLOOR`, `ROUND`, `SIGN`, …) does so.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use super::session::Session;
 /// The functions of this file.
 pub(super) fn definitions() -> Vec<Definition> {
     let double = |name, body| Definition::new(name, exactly(&[Kind::Double]), DataType::Float64, body);
-    let two_doubles = |name, body| Definition::new(name, exactly(&[Kind::Double, Kind::Double]), DataType::Float64, body);
+    let two_doubles =
+        |name, body| Definition::new(name, exactly(&[Kind::Double, Kind::Double]), DataType::Float64, body);
     let whole = |name, body| Definition::new(name, exactly(&[Kind::Number]), Returns::Rule(type_of_whole), body);
     let digits = |name, body| {
         Definition::new(name, optional(1, &[Kind::Number, Kind::Integer]), Returns::Rule(type_of_digits), body)
@@ -79,12 +80,16 @@ fn sign(call: &Call<'_>) -> Result<ArrayRef> {
     let column = call.column(0)?;
     let values = column.values();
     match values.data_type() {
-        DataType::Float32 => Ok(Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|x| {
-            if x == 0.0 || x.is_nan() { x } else { x.signum() }
-        }))),
-        DataType::Float64 => Ok(Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|x| {
-            if x == 0.0 || x.is_nan() { x } else { x.signum() }
-        }))),
+        DataType::Float32 => Ok(Arc::new(
+            values
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(|x| if x == 0.0 || x.is_nan() { x } else { x.signum() }),
+        )),
+        DataType::Float64 => Ok(Arc::new(
+            values
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(|x| if x == 0.0 || x.is_nan() { x } else { x.signum() }),
+        )),
         DataType::Decimal128(precision, scale) => {
             let unit = power_of_ten(*scale);
             decimals(values, *precision, *scale, |value| Some(value.signum().saturating_mul(unit)))

@@ -1,15 +1,16 @@
 //! Flink's scalar functions and casts, as DataFusion functions.
 //!
-//! DataFusion has functions of many of these names that answer something else (another type, other patterns, bytes instead of characters,
-//! null rules of other systems), so the list here is registered after, and over, DataFusion's own: see [`all`].
-//! What is not here (`COALESCE`, `NULLIF`, `IFNULL`, `ABS`, …) is DataFusion's.
+//! DataFusion has functions of many of these names that answer something else (another type, other patterns, bytes
+//! instead of characters, null rules of other systems), so the list here is registered after, and over, DataFusion's
+//! own: see [`all`]. What is not here (`COALESCE`, `NULLIF`, `IFNULL`, `ABS`, …) is DataFusion's.
 //!
 //! | file | functions |
 //! |---|---|
 //! | `text`, `text_build` | parts and positions of strings; strings made of others |
 //! | `regex`, `java_regex` | `REGEXP…`; Java's patterns on the `regex` crate |
 //! | `time`, `calendar` | `EXTRACT`, `FLOOR … TO`, `TIMESTAMPADD`, `TIMESTAMPDIFF`; dates as numbers |
-//! | `time_text`, `time_format`, `time_parse`, `zone` | `DATE_FORMAT`, `TO_TIMESTAMP`, `CONVERT_TZ` …; Java's date patterns and time zones |
+//! | `time_text`, `time_format`, `time_parse` | `DATE_FORMAT`, `TO_TIMESTAMP` …; Java's date patterns |
+//! | `zone` | time zones as Java names them |
 //! | `clock`, `time_attribute` | `CURRENT_TIMESTAMP`, `PROCTIME` …; the mark of a time attribute |
 //! | `math`, `random`, `number` | arithmetic; `RAND`; numbers as Java prints and rounds them |
 //! | `hash` | digests and encodings |
@@ -62,8 +63,8 @@ pub use session::Clock;
 
 use session::Session;
 
-/// All functions for a session: its time zone (an IANA name, the option `table.local-time-zone`) and the clock that they may
-/// ask for the current time.
+/// All functions for a session: its time zone (an IANA name, the option `table.local-time-zone`) and the clock that
+/// they may ask for the current time.
 ///
 /// Register them after DataFusion's own, names and aliases: they take the place of those of the same name. The error is
 /// that of an unknown time zone.

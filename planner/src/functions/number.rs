@@ -1,13 +1,16 @@
 //! Numbers as Java prints, cuts and rounds them.
 //!
-//! Flink rounds and truncates a `DOUBLE` by its shortest decimal digits (`BigDecimal.valueOf`), not by its binary value:
-//! `ROUND(0.285, 2)` is 0.29. Both Java and Rust know these digits, so everything here goes through them.
+//! Flink rounds and truncates a `DOUBLE` by its shortest decimal digits (`BigDecimal.valueOf`), not by its binary
+//! value: `ROUND(0.285, 2)` is 0.29. Both Java and Rust know these digits, so everything here goes through them.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Java's `(long) x`: cut towards zero, held at the ends, 0 for NaN.
-#[expect(clippy::cast_possible_truncation, reason = "this is what the cast is for: Rust's `as` saturates as Java's does")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "this is what the cast is for: Rust's `as` saturates as Java's does"
+)]
 pub(super) fn truncated(value: f64) -> i64 {
     value as i64
 }
@@ -96,7 +99,10 @@ pub(super) fn cut_float(value: f32, places: i64, cut: Cut) -> f32 {
 
 /// An integer with its last digits set to zero; `places` is how many, when negative.
 pub(super) fn cut_integer(value: i128, places: i64, cut: Cut) -> i128 {
-    let Ok(zeros) = u32::try_from(places.saturating_neg()) else { return value };
+    if places >= 0 {
+        return value;
+    }
+    let zeros = u32::try_from(places.unsigned_abs()).unwrap_or(u32::MAX);
     match 10_i128.checked_pow(zeros) {
         Some(unit) => divide(value, unit, cut).saturating_mul(unit),
         None => 0,
@@ -169,8 +175,8 @@ pub(super) fn write_decimal(unscaled: i128, scale: i8, out: &mut impl Write) -> 
     write!(out, "{}{whole}.{fraction}", if unscaled < 0 { "-" } else { "" })
 }
 
-/// A number as Java's `Double.valueOf` reads it: blanks around it, an optional sign, `NaN`, `Infinity`, an exponent, a closing
-/// `d` or `f`. Hexadecimal numbers are not read.
+/// A number as Java's `Double.valueOf` reads it: blanks around it, an optional sign, `NaN`, `Infinity`, an exponent, a
+/// closing `d` or `f`. Hexadecimal numbers are not read.
 pub(super) fn parse_double(text: &str) -> Option<f64> {
     floating(text)?.parse().ok()
 }
@@ -192,9 +198,9 @@ fn floating(text: &str) -> Option<&str> {
     plain.then_some(number)
 }
 
-/// A decimal of this precision and scale from text: an optional sign, digits with at most one point, an optional exponent,
-/// blanks around it. `None` when it is no number or has too many digits before the point; digits behind the scale are
-/// rounded half up.
+/// A decimal of this precision and scale from text: an optional sign, digits with at most one point, an optional
+/// exponent, blanks around it. `None` when it is no number or has too many digits before the point; digits behind the
+/// scale are rounded half up.
 pub(super) fn parse_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
     let text = text.trim_matches([' ', '\n', '\t']);
     let (negative, text) = match text.as_bytes().first()? {

@@ -1,8 +1,9 @@
 //! `RAND`, `RAND_INTEGER`: `java.util.Random`, so that a seed gives the numbers that it gives in Flink. Also `UUID`.
 //!
-//! A literal seed has one sequence per registry: it goes on from batch to batch, and calls with the same seed draw from it in
-//! turn. A seed that varies from row to row starts a new sequence each time, of which the first number is taken. Without a
-//! seed the sequence starts anywhere. These functions are the only ones whose results differ when a job is replayed.
+//! A literal seed has one sequence per registry: it goes on from batch to batch, and calls with the same seed draw from
+//! it in turn. A seed that varies from row to row starts a new sequence each time, of which the first number is taken.
+//! Without a seed the sequence starts anywhere. These functions are the only ones whose results differ when a job is
+//! replayed.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::PoisonError;

@@ -1,14 +1,14 @@
 //! The functions on regular expressions: `REGEXP`, `REGEXP_EXTRACT`, `REGEXP_REPLACE` and the smaller ones.
 //!
-//! A literal pattern is compiled once per registry, and a wrong one is an error while planning. A pattern from a column is
-//! compiled when it changes; a wrong one gives null (false for `REGEXP`), as in Flink.
+//! A literal pattern is compiled once per registry, and a wrong one is an error while planning. A pattern from a column
+//! is compiled when it changes; a wrong one gives null (false for `REGEXP`), as in Flink.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ListBuilder, StringBuilder};
 use arrow::datatypes::{DataType, Field, Int32Type};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
-use regex::{NoExpand, Regex};
+use regex::{CaptureLocations, NoExpand, Regex};
 
 use super::arguments::Texts;
 use super::definition::{Call, Definition, Kind, exactly, optional};
@@ -22,7 +22,9 @@ pub(super) fn definitions() -> Vec<Definition> {
     const GROUP: &[Kind] = &[TEXT, TEXT, Kind::Integer];
     let strings = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
     vec![
-        Definition::new("regexp", exactly(&[TEXT, TEXT]), DataType::Boolean, regexp).alias("rlike").checked(must_be_valid),
+        Definition::new("regexp", exactly(&[TEXT, TEXT]), DataType::Boolean, regexp)
+            .alias("rlike")
+            .checked(must_be_valid),
         Definition::new("regexp_extract", optional(2, GROUP), DataType::Utf8, extract).checked(must_be_valid),
         Definition::new("regexp_replace", exactly(&[TEXT, TEXT, TEXT]), DataType::Utf8, replace).checked(must_be_valid),
         Definition::new("regexp_extract_all", optional(2, GROUP), strings, extract_all).checked(must_be_supported),
@@ -63,7 +65,14 @@ fn must_be_valid(session: &Session, literals: &[Option<&ScalarValue>]) -> Result
 pub(super) struct Patterns<'a> {
     session: &'a Session,
     texts: Texts,
-    last: Option<(String, Arc<JavaRegex>)>,
+    last: Option<Compiled>,
+}
+
+struct Compiled {
+    pattern: String,
+    regex: Arc<JavaRegex>,
+    /// Where the groups of a match are put: one for all rows, as making one costs more than most matches.
+    groups: Option<CaptureLocations>,
 }
 
 impl<'a> Patterns<'a> {
@@ -74,11 +83,28 @@ impl<'a> Patterns<'a> {
 
     /// The pattern of a row; `None` when it is null or wrong.
     pub(super) fn get(&mut self, row: usize) -> Result<Option<&Regex>> {
-        let Some(pattern) = self.texts.get(row) else { return Ok(None) };
-        if self.last.as_ref().is_none_or(|(last, _)| last != pattern) {
-            self.last = Some((pattern.to_owned(), self.session.regex(pattern)?));
+        Ok(self.compiled(row)?.and_then(|compiled| compiled.regex.regex.as_ref()))
+    }
+
+    /// What a group of the first match in `text` matched; group 0 is the whole match.
+    fn group<'t>(&mut self, row: usize, text: &'t str, group: usize) -> Result<Option<&'t str>> {
+        let Some(Compiled { regex, groups, .. }) = self.compiled(row)? else { return Ok(None) };
+        let Some(regex) = &regex.regex else { return Ok(None) };
+        if group == 0 {
+            return Ok(regex.find(text).map(|found| found.as_str()));
         }
-        Ok(self.last.as_ref().and_then(|(_, regex)| regex.regex.as_ref()))
+        let groups = groups.get_or_insert_with(|| regex.capture_locations());
+        let range = regex.captures_read(groups, text).and_then(|_| groups.get(group));
+        Ok(range.and_then(|(start, end)| text.get(start..end)))
+    }
+
+    fn compiled(&mut self, row: usize) -> Result<Option<&mut Compiled>> {
+        let Some(pattern) = self.texts.get(row) else { return Ok(None) };
+        if self.last.as_ref().is_none_or(|last| last.pattern != pattern) {
+            let regex = self.session.regex(pattern)?;
+            self.last = Some(Compiled { pattern: pattern.to_owned(), regex, groups: None });
+        }
+        Ok(self.last.as_mut())
     }
 }
 
@@ -99,21 +125,15 @@ fn extract(call: &Call<'_>) -> Result<ArrayRef> {
     let mut patterns = Patterns::of(call, 1)?;
     call.texts(|row| {
         let group = groups.as_ref().map_or(Some(0), |groups| groups.get(row));
-        let (Some(text), Some(regex), Some(group)) = (texts.get(row), patterns.get(row)?, group) else {
-            return Ok(None);
-        };
-        let Ok(group) = usize::try_from(group) else { return Ok(None) };
-        // The whole match needs no captures, which cost several times as much.
-        Ok(match group {
-            0 => regex.find(text),
-            _ => regex.captures(text).and_then(|captures| captures.get(group)),
+        match (texts.get(row), group.map(usize::try_from)) {
+            (Some(text), Some(Ok(group))) => patterns.group(row, text, group),
+            (None, _) | (_, None | Some(Err(_))) => Ok(None),
         }
-        .map(|found| found.as_str()))
     })
 }
 
-/// `REGEXP_REPLACE(text, pattern, replacement)`: every match; the replacement stands for itself (`$1` is no group), as in
-/// Flink.
+/// `REGEXP_REPLACE(text, pattern, replacement)`: every match; the replacement stands for itself (`$1` is no group), as
+/// in Flink.
 fn replace(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, replacements) = (call.text(0)?, call.text(2)?);
     let mut patterns = Patterns::of(call, 1)?;
@@ -129,7 +149,8 @@ fn extract_all(call: &Call<'_>) -> Result<ArrayRef> {
     let mut patterns = Patterns::of(call, 1)?;
     let mut lists = ListBuilder::new(StringBuilder::new());
     for row in 0..call.rows {
-        let group = groups.as_ref().map_or(Some(1), |groups| groups.get(row)).and_then(|group| usize::try_from(group).ok());
+        let group =
+            groups.as_ref().map_or(Some(1), |groups| groups.get(row)).and_then(|group| usize::try_from(group).ok());
         match (texts.get(row), patterns.get(row)?, group) {
             (Some(text), Some(regex), Some(group)) if group < regex.captures_len() => {
                 for captures in regex.captures_iter(text) {

@@ -1,9 +1,9 @@
 //! What a function may know beside its arguments: the session's time zone, a clock that it was given, and caches of
 //! compiled patterns.
 //!
-//! Patterns (regular expressions, date formats, JSON paths) are nearly always literals. Compiling one per batch would be
-//! noticeable with small batches and per row would be ruinous, so each sort has a small cache, shared by all slots of a
-//! worker: one short read lock per batch.
+//! Patterns (regular expressions, date formats, JSON paths) are nearly always literals. Compiling one per batch would
+//! be noticeable with small batches and per row would be ruinous, so each sort has a small cache, shared by all slots
+//! of a worker: one short read lock per batch.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::{Result, ScalarValue};
-use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, Volatility};
+use datafusion_common::{DataFusionError, Result, ScalarValue};
+use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, TypeSignature, Volatility};
 
 use super::cast_text::texts;
 use super::zone::Zone;
@@ -34,7 +34,9 @@ impl Functions {
     }
 
     pub(super) fn get(&self, name: &str) -> &Arc<ScalarUDF> {
-        let named = |function: &&Arc<ScalarUDF>| function.name() == name || function.aliases().iter().any(|alias| alias == name);
+        let named = |function: &&Arc<ScalarUDF>| {
+            function.name() == name || function.aliases().iter().any(|alias| alias == name)
+        };
         self.functions.iter().find(named).unwrap_or_else(|| panic!("no function {name}"))
     }
 
@@ -64,7 +66,8 @@ impl Functions {
     pub(super) fn call(&self, name: &str, arguments: &[ScalarValue]) -> Result<ScalarValue> {
         let function = self.get(name);
         let given: Vec<DataType> = arguments.iter().map(ScalarValue::data_type).collect();
-        let types = function.coerce_types(&given)?;
+        let nullary = function.signature().type_signature == TypeSignature::Nullary;
+        let types = if nullary { vec![] } else { function.coerce_types(&given)? };
         let arguments =
             arguments.iter().zip(&types).map(|(value, to)| value.cast_to(to)).collect::<Result<Vec<ScalarValue>>>()?;
         let literals: Vec<bool> = vec![true; arguments.len()];
@@ -89,9 +92,13 @@ fn compare(expected: &Result<ArrayRef>, actual: &Result<ArrayRef>, name: &str, l
                 ScalarValue::try_from_array(expected, 0).unwrap(),
                 ScalarValue::try_from_array(actual, actual.len() - 1).unwrap(),
             );
+            // The scale of a rounded decimal is only known from a literal.
+            let actual = actual.cast_to(&expected.data_type()).unwrap();
             assert_eq!(expected, actual, "{name} with literals {literals:?}");
         }
         (Err(_), Err(_)) => {}
+        // Only a literal is looked at while planning.
+        (Err(DataFusionError::Plan(_)), Ok(_)) => {}
         // Only a literal pattern, unit or clause can be used where one is demanded.
         (Ok(_), Err(error)) if error.to_string().contains("must be a literal") => {}
         (expected, actual) => panic!("{name} with literals {literals:?}: {expected:?} and {actual:?}"),
@@ -107,7 +114,8 @@ fn evaluate(function: &Arc<ScalarUDF>, arguments: &[ScalarValue], literals: &[bo
         .collect();
     let scalars: Vec<Option<&ScalarValue>> =
         arguments.iter().zip(literals).map(|(value, literal)| literal.then_some(value)).collect();
-    let return_field = function.return_field_from_args(ReturnFieldArgs { arg_fields: &fields, scalar_arguments: &scalars })?;
+    let return_field =
+        function.return_field_from_args(ReturnFieldArgs { arg_fields: &fields, scalar_arguments: &scalars })?;
     let columns = arguments
         .iter()
         .zip(literals)

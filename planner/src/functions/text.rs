@@ -1,8 +1,8 @@
 //! Functions that look into strings: parts, positions, counts and tests.
 //!
 //! Positions count characters from 1. A character is a Unicode code point, as in Flink's own strings; where Flink falls
-//! back to Java strings (`OVERLAY`, `LPAD`) it counts an emoji as two, and we do not. Texts of ASCII alone take a path without
-//! decoding.
+//! back to Java strings (`OVERLAY`, `LPAD`) it counts an emoji as two, and we do not. Texts of ASCII alone take a path
+//! without decoding.
 
 use std::sync::LazyLock;
 
@@ -34,9 +34,11 @@ pub(super) fn definitions() -> Vec<Definition> {
             compare_bytes(call, |text, part| text.ends_with(part))
         }),
         Definition::new("count_char", exactly(&[TEXT, TEXT]), DataType::Int64, count_char),
-        Definition::new("is_alpha", exactly(&[Kind::Any]), DataType::Boolean, |call| is(call, Sort::Letters)).not_null(),
+        Definition::new("is_alpha", exactly(&[Kind::Any]), DataType::Boolean, |call| is(call, Sort::Letters))
+            .not_null(),
         Definition::new("is_digit", exactly(&[Kind::Any]), DataType::Boolean, |call| is(call, Sort::Digits)).not_null(),
-        Definition::new("is_decimal", exactly(&[Kind::Any]), DataType::Boolean, |call| is(call, Sort::Number)).not_null(),
+        Definition::new("is_decimal", exactly(&[Kind::Any]), DataType::Boolean, |call| is(call, Sort::Number))
+            .not_null(),
     ]
 }
 
@@ -58,8 +60,8 @@ pub(super) fn clamped(count: i64) -> usize {
     usize::try_from(count.max(0)).unwrap_or(usize::MAX)
 }
 
-/// `SUBSTRING(text, start[, length])`: a negative start counts from the end, 0 is the first character; outside the text it is
-/// empty; a negative length gives null.
+/// `SUBSTRING(text, start[, length])`: a negative start counts from the end, 0 is the first character; outside the text
+/// it is empty; a negative length gives null.
 fn substring(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, starts, lengths) = (call.text(0)?, call.integer(1)?, call.optional_integer(2)?);
     call.texts(|row| {
@@ -120,8 +122,8 @@ fn split_arguments(given: &[DataType]) -> Result<Vec<DataType>> {
     }
 }
 
-/// `SPLIT_INDEX(text, delimiter, index)`: the piece with this index from 0; null outside, for an empty text, and for a character number
-/// that is not from 1 to 255. An empty delimiter splits at white space.
+/// `SPLIT_INDEX(text, delimiter, index)`: the piece with this index from 0; null outside, for an empty text, and for a
+/// character number that is not from 1 to 255. An empty delimiter splits at white space.
 fn split_index(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, indexes) = (call.text(0)?, call.integer(2)?);
     if *call.column(1)?.values().data_type() == DataType::Int64 {
@@ -204,7 +206,11 @@ fn instr(call: &Call<'_>) -> Result<ArrayRef> {
         if nth <= 0 {
             return exec_err!("the occurrence {nth} that instr looks for must be 1 or more");
         }
-        Ok(Some(int(if from < 0 { instr_backwards(text, part, from, nth) } else { instr_forwards(text, part, from, nth) })))
+        Ok(Some(int(if from < 0 {
+            instr_backwards(text, part, from, nth)
+        } else {
+            instr_forwards(text, part, from, nth)
+        })))
     })
 }
 
@@ -234,7 +240,9 @@ fn instr_backwards(text: &str, part: &str, from: i64, nth: i64) -> usize {
 fn ascii(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0)?;
     call.numbers::<Int32Type>(|row| {
-        Ok(texts.get(row).map(|text| text.chars().next().map_or(0, |first| i32::try_from(u32::from(first)).unwrap_or(0))))
+        Ok(texts
+            .get(row)
+            .map(|text| text.chars().next().map_or(0, |first| i32::try_from(u32::from(first)).unwrap_or(0))))
     })
 }
 
@@ -243,8 +251,8 @@ fn compare_bytes(call: &Call<'_>, compare: impl Fn(&[u8], &[u8]) -> bool) -> Res
     call.booleans(|row| Ok(texts.get(row).zip(parts.get(row)).map(|(text, part)| compare(text, part))))
 }
 
-/// `COUNT_CHAR(text, character)`, Nexmark's function: how often the first character of the second argument is in the text;
-/// 0 for a null text.
+/// `COUNT_CHAR(text, character)`, Nexmark's function: how often the first character of the second argument is in the
+/// text; 0 for a null text.
 fn count_char(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, characters) = (call.text(0)?, call.text(1)?);
     call.numbers::<Int64Type>(|row| {

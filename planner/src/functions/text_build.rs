@@ -4,11 +4,12 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err};
 
-use super::arguments::{Texts, TextWriter};
+use super::arguments::{TextWriter, Texts};
 use super::definition::{Call, Definition, Kind, Takes, exactly, optional};
 use super::text::{byte_of_char, clamped, count_chars};
 
-/// How large one string may become, in bytes: functions that multiply their argument must not take the machine's memory.
+/// How large one string may become, in bytes: functions that multiply their argument must not take the machine's
+/// memory.
 const LARGEST: usize = 64 << 20;
 
 /// The functions of this file.
@@ -103,8 +104,8 @@ enum Side {
     Right,
 }
 
-/// `LPAD(text, length, pad)`, `RPAD(text, length, pad)`: exactly `length` characters; null for a negative length or nothing to
-/// pad with.
+/// `LPAD(text, length, pad)`, `RPAD(text, length, pad)`: exactly `length` characters; null for a negative length or
+/// nothing to pad with.
 fn padded(call: &Call<'_>, side: Side) -> Result<ArrayRef> {
     let (texts, lengths, pads) = (call.text(0)?, call.integer(1)?, call.text(2)?);
     call.write_texts(|row, out| {
@@ -168,8 +169,8 @@ fn replace(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// `OVERLAY(text PLACING new FROM start [FOR length])`: a start outside the text leaves it; a length that reaches its end or
-/// is not positive drops the rest.
+/// `OVERLAY(text PLACING new FROM start [FOR length])`: a start outside the text leaves it; a length that reaches its
+/// end or is not positive drops the rest.
 fn overlay(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, news, starts, lengths) = (call.text(0)?, call.text(1)?, call.integer(2)?, call.optional_integer(3)?);
     call.write_texts(|row, out| {
@@ -216,10 +217,8 @@ fn chr(call: &Call<'_>) -> Result<ArrayRef> {
     let numbers = call.integer(0)?;
     call.write_texts(|row, out| {
         let Some(number) = numbers.get(row) else { return Ok(None) };
-        if let Ok(byte) = u8::try_from(number.rem_euclid(256)) {
-            if number >= 0 {
-                out.push(char::from(byte).encode_utf8(&mut [0; 4]));
-            }
+        if let (0.., Ok(byte)) = (number, u8::try_from(number.rem_euclid(256))) {
+            out.push(char::from(byte).encode_utf8(&mut [0; 4]));
         }
         Ok(Some(()))
     })

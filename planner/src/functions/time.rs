@@ -2,8 +2,8 @@
 //! `TIMESTAMPDIFF`.
 //!
 //! Units are string literals in the first argument; the SQL front end turns `EXTRACT(HOUR FROM ts)` into
-//! `extract('hour', ts)`, `FLOOR(ts TO HOUR)` into `floor_time('hour', ts)` and so on. A `TIMESTAMP_LTZ` is looked at on
-//! the clock of the session's time zone, except by differences and sums, which need no clock.
+//! `extract('hour', ts)`, `FLOOR(ts TO HOUR)` into `floor_time('hour', ts)` and so on. A `TIMESTAMP_LTZ` is looked at
+//! on the clock of the session's time zone, except by differences and sums, which need no clock.
 
 use std::sync::Arc;
 
@@ -149,9 +149,7 @@ fn round(call: &Call<'_>, direction: Direction) -> Result<ArrayRef> {
         match moments.meaning {
             Meaning::Date => Ok(Some(round_date(ticks / DAY_MILLIS, unit, direction).saturating_mul(DAY_MILLIS))),
             Meaning::Time if unit < Unit::Hour => exec_err!("{} cannot round a time of day to {unit:?}", call.name),
-            Meaning::Time => {
-                Ok(Some(round_local(ticks, per_second, unit, direction)?.rem_euclid(86_400 * per_second)))
-            }
+            Meaning::Time => Ok(Some(round_local(ticks, per_second, unit, direction)?.rem_euclid(86_400 * per_second))),
             Meaning::Local => round_local(ticks, per_second, unit, direction).map(Some),
             Meaning::Instant => {
                 // As Flink: back with the offset of the time that was rounded.
@@ -190,11 +188,7 @@ fn round_local(ticks: i64, per_second: i64, unit: Unit, direction: Direction) ->
 }
 
 /// Ticks, of which `per_second` make a second, as the type that the call promised.
-fn to_temporal(
-    call: &Call<'_>,
-    per_second: i64,
-    ticks: impl FnMut(usize) -> Result<Option<i64>>,
-) -> Result<ArrayRef> {
+fn to_temporal(call: &Call<'_>, per_second: i64, ticks: impl FnMut(usize) -> Result<Option<i64>>) -> Result<ArrayRef> {
     let ticks: Int64Array = (0..call.rows).map(ticks).collect::<Result<_>>()?;
     let narrow: ArrayRef = match call.returns {
         DataType::Date32 => {
@@ -256,8 +250,8 @@ fn add(ticks: i64, count: i64, unit: Unit, per_second: i64) -> Result<Option<i64
     Ok(added.and_then(|added| ticks.checked_add(added)))
 }
 
-/// `TIMESTAMPDIFF(unit, from, to)`: whole units from the first to the second, cut towards zero. A `TIMESTAMP_LTZ` is only
-/// compared with its like.
+/// `TIMESTAMPDIFF(unit, from, to)`: whole units from the first to the second, cut towards zero. A `TIMESTAMP_LTZ` is
+/// only compared with its like.
 fn timestampdiff(call: &Call<'_>) -> Result<ArrayRef> {
     let unit = Unit::parse(&call.literal_text(0, "the unit")?)?;
     let (from, to) = (call.moments(1)?, call.moments(2)?);

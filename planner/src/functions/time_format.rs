@@ -2,11 +2,12 @@
 //!
 //! Flink uses two of Java's classes with nearly the same letters, and so do we ([`Style`]): `DATE_FORMAT` and
 //! `TO_TIMESTAMP` use `DateTimeFormatter`, which is strict; `FROM_UNIXTIME`, `UNIX_TIMESTAMP`, `TO_DATE` and
-//! `DATE_FORMAT` of a string use `SimpleDateFormat`, which is lenient, counts `S` in milliseconds and knows zones. Names
-//! are English and weeks are those of the United States (they begin on Sunday, and January 1st is in week 1): Java's defaults in that
-//! locale. Parsing is in `time_parse`.
+//! `DATE_FORMAT` of a string use `SimpleDateFormat`, which is lenient, counts `S` in milliseconds and knows zones.
+//! Names are English and weeks are those of the United States (they begin on Sunday, and January 1st is in week 1):
+//! Java's defaults in that locale. Parsing is in `time_parse`.
 //!
-//! A letter that neither class knows, or that is not supported here (`V`, `O`, `B`, `p`, `c`, `e`), is an error that names it.
+//! A letter that neither class knows, or that is not supported here (`V`, `O`, `B`, `p`, `c`, `e`), is an error that
+//! names it.
 
 use std::fmt::Write;
 
@@ -27,7 +28,10 @@ pub(super) enum Style {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(super) enum PatternError {
     /// A letter without a meaning.
-    #[error("unsupported letter '{letter}' at position {position} of the date pattern '{pattern}': quote it ('{letter}') to mean itself")]
+    #[error(
+        "unsupported letter '{letter}' at position {position} of the date pattern '{pattern}': quote it ('{letter}') to \
+         mean itself"
+    )]
     Letter { letter: char, position: usize, pattern: String },
     /// Too many or too few of a letter.
     #[error("{count} times '{letter}' at position {position} of the date pattern '{pattern}' has no meaning")]
@@ -143,12 +147,21 @@ impl Wall {
 }
 
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
-pub(super) const WEEKDAYS: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+pub(super) const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 const DAY_NANOS: i64 = 86_400_000_000_000;
 const HOUR_NANOS: i64 = 3_600_000_000_000;
@@ -176,7 +189,14 @@ impl TimeFormat {
         }
     }
 
-    fn print_field(&self, field: Field, count: usize, wall: Wall, date: Civil, out: &mut impl Write) -> std::fmt::Result {
+    fn print_field(
+        &self,
+        field: Field,
+        count: usize,
+        wall: Wall,
+        date: Civil,
+        out: &mut impl Write,
+    ) -> std::fmt::Result {
         let era = |year: i64| if year > 0 { year } else { 1 - year };
         match field {
             Field::Era => out.write_str(match (date.year > 0, count) {
@@ -249,10 +269,14 @@ fn week_of_year(days: i64, date: Civil) -> (i64, i64) {
 }
 
 fn print_number(value: i64, width: usize, out: &mut impl Write) -> std::fmt::Result {
-    // Most fields are two digits: worth the shortcut, as this runs several times per row.
-    if let (0..=99, 2) = (value, width) {
-        let (tens, ones) = (value / 10, value % 10);
-        return [tens, ones].into_iter().try_for_each(|digit| out.write_char(digit_char(digit)));
+    // Nearly all fields have two or four digits: worth the shortcut, as this runs several times per row.
+    match (value, width) {
+        (0..=99, 2) => return out.write_str(pair(value)),
+        (0..=9_999, 4) => {
+            out.write_str(pair(value / 100))?;
+            return out.write_str(pair(value % 100));
+        }
+        _ => {}
     }
     match value < 0 {
         true => write!(out, "-{:0width$}", value.unsigned_abs()),
@@ -260,8 +284,13 @@ fn print_number(value: i64, width: usize, out: &mut impl Write) -> std::fmt::Res
     }
 }
 
-fn digit_char(digit: i64) -> char {
-    u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)).unwrap_or('0')
+/// The two digits of a number below 100.
+fn pair(value: i64) -> &'static str {
+    const PAIRS: &str = "00010203040506070809101112131415161718192021222324\
+        25262728293031323334353637383940414243444546474849\
+        50515253545556575859606162636465666768697071727374\
+        75767778798081828384858687888990919293949596979899";
+    usize::try_from(value).ok().and_then(|value| PAIRS.get(2 * value..2 * value + 2)).unwrap_or("00")
 }
 
 fn print_name(names: &[&str], index: i64, number: i64, count: usize, out: &mut impl Write) -> std::fmt::Result {

@@ -106,7 +106,8 @@ impl Fields {
 
     /// Everything rolls over: month 13 is January of the next year, minute 90 is half past the next hour.
     fn lenient(self) -> Option<i64> {
-        let year = if self.before_christ { 1_i64.checked_sub(self.year.unwrap_or(1))? } else { self.year.unwrap_or(1_970) };
+        let year =
+            if self.before_christ { 1_i64.checked_sub(self.year.unwrap_or(1))? } else { self.year.unwrap_or(1_970) };
         let (month, day) = match (self.day_of_year, self.month, self.day) {
             (Some(day), None, None) => (1, day),
             (_, month, day) => (month.unwrap_or(1), day.unwrap_or(1)),
@@ -141,7 +142,9 @@ impl Reader<'_> {
         for (index, item) in items.iter().enumerate() {
             match item {
                 Item::Literal(literal) => self.literal(literal)?,
-                Item::Field { field, count } => self.field(*field, *count, items.get(index + 1..).unwrap_or_default())?,
+                Item::Field { field, count } => {
+                    self.field(*field, *count, items.get(index + 1..).unwrap_or_default())?
+                }
                 Item::Optional(inner) => {
                     let (at, fields) = (self.at, self.fields);
                     if self.items(inner).is_none() {
@@ -206,12 +209,9 @@ impl Reader<'_> {
             | Field::WeekOfMonth
             | Field::WeekdayInMonth
             | Field::WeekdayNumber => {}
-            Field::Era
-            | Field::Weekday
-            | Field::AmPm
-            | Field::IsoOffset
-            | Field::RfcOffset
-            | Field::ZoneName => return None,
+            Field::Era | Field::Weekday | Field::AmPm | Field::IsoOffset | Field::RfcOffset | Field::ZoneName => {
+                return None;
+            }
         }
         self.fields = fields;
         Some(())
@@ -269,6 +269,8 @@ impl Reader<'_> {
     /// The index of the name that the text goes on with, in any case; only the first `length` letters of names count.
     fn name(&mut self, names: &[&str], length: usize) -> Option<usize> {
         let rest = self.rest();
+        // A simple format takes the short name wherever it takes the full one, and the other way round.
+        let length = if self.style == Style::Simple { length.min(3) } else { length };
         let matches = |name: &&str| {
             let name = name.get(..length.min(name.len())).unwrap_or(name);
             let found = rest.get(..name.len()).is_some_and(|found| match self.style {
@@ -277,8 +279,9 @@ impl Reader<'_> {
             });
             found.then_some(name.len())
         };
-        // A simple format takes the full name of a month or day wherever it takes the short one.
-        let full = |name: &&str| (self.style == Style::Simple && rest.get(..name.len())?.eq_ignore_ascii_case(name)).then_some(name.len());
+        let full = |name: &&str| {
+            (self.style == Style::Simple && rest.get(..name.len())?.eq_ignore_ascii_case(name)).then_some(name.len())
+        };
         let (index, length) =
             names.iter().enumerate().find_map(|(index, name)| Some((index, full(name).or_else(|| matches(name))?)))?;
         self.at += length;
@@ -395,12 +398,13 @@ pub(super) fn default_date(text: &str) -> Option<i64> {
     let year = parts.next()??;
     let month = parts.next().unwrap_or(Some(1))?;
     let day = parts.next().unwrap_or(Some(1))?;
-    let valid = (0..=9_999).contains(&year) && (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
+    let valid =
+        (0..=9_999).contains(&year) && (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
     valid.then(|| Civil { year, month, day }.days())
 }
 
-/// A time of day as Flink's `CAST` reads it, in milliseconds from midnight: `12:34:56.789`, `12:34` or `12`, with an offset
-/// (`+01:00`) that is added. Hours beyond 23 start over.
+/// A time of day as Flink's `CAST` reads it, in milliseconds from midnight: `12:34:56.789`, `12:34` or `12`, with an
+/// offset (`+01:00`) that is added. Hours beyond 23 start over.
 pub(super) fn default_time(text: &str) -> Option<i64> {
     let sign_at = text.find('-').or_else(|| text.find('+'));
     let (time, zone) = match sign_at {
@@ -426,7 +430,9 @@ pub(super) fn default_time(text: &str) -> Option<i64> {
 
 /// Milliseconds of a fraction, rounded by its fourth digit; anything but a digit counts as 0.
 fn rounded_millis(fraction: &str) -> i64 {
-    let digit = |at: usize| fraction.as_bytes().get(at).filter(|byte| byte.is_ascii_digit()).map_or(0, |byte| i64::from(byte - b'0'));
+    let digit = |at: usize| {
+        fraction.as_bytes().get(at).filter(|byte| byte.is_ascii_digit()).map_or(0, |byte| i64::from(byte - b'0'))
+    };
     digit(0) * 100 + digit(1) * 10 + digit(2) + i64::from(digit(3) >= 5)
 }
 

@@ -1,5 +1,5 @@
-//! Times from text and numbers and back: `DATE_FORMAT`, `TO_TIMESTAMP`, `TO_TIMESTAMP_LTZ`, `TO_DATE`, `UNIX_TIMESTAMP`,
-//! `FROM_UNIXTIME`, `CONVERT_TZ`.
+//! Times from text and numbers and back: `DATE_FORMAT`, `TO_TIMESTAMP`, `TO_TIMESTAMP_LTZ`, `TO_DATE`,
+//! `UNIX_TIMESTAMP`, `FROM_UNIXTIME`, `CONVERT_TZ`.
 //!
 //! Text that cannot be read is null, as in Flink, except for `UNIX_TIMESTAMP`, which answers the smallest `BIGINT`.
 //! A wrong pattern is an error while planning when it is a literal.
@@ -99,8 +99,8 @@ impl<'a> Formats<'a> {
     }
 }
 
-/// `DATE_FORMAT(time, pattern)`: a date or timestamp in `DateTimeFormatter`'s way, a `TIMESTAMP_LTZ` on the session's clock, a string
-/// (`yyyy-MM-dd HH:mm:ss`) in `SimpleDateFormat`'s way.
+/// `DATE_FORMAT(time, pattern)`: a date or timestamp in `DateTimeFormatter`'s way, a `TIMESTAMP_LTZ` on the session's
+/// clock, a string (`yyyy-MM-dd HH:mm:ss`) in `SimpleDateFormat`'s way.
 fn date_format(call: &Call<'_>) -> Result<ArrayRef> {
     if *call.column(0)?.values().data_type() == DataType::Utf8 {
         return reformat(call);
@@ -168,12 +168,14 @@ fn ltz_arguments(given: &[DataType]) -> Result<Vec<DataType>> {
     let coerced = given.iter().zip(kinds).map(|(given, kind)| kind.coerced(given)).collect::<Option<Vec<_>>>();
     match coerced {
         Some(types) => Ok(types),
-        None => plan_err!("to_timestamp_ltz takes (number[, precision]) or (string[, pattern[, time zone]]), not {given:?}"),
+        None => {
+            plan_err!("to_timestamp_ltz takes (number[, precision]) or (string[, pattern[, time zone]]), not {given:?}")
+        }
     }
 }
 
-/// `TO_TIMESTAMP_LTZ`: epoch seconds (precision 0) or milliseconds (3, the default), or text in a zone (UTC by default).
-/// Beyond the years 0000 to 9999 it is null.
+/// `TO_TIMESTAMP_LTZ`: epoch seconds (precision 0) or milliseconds (3, the default), or text in a zone (UTC by
+/// default). Beyond the years 0000 to 9999 it is null.
 fn to_timestamp_ltz(call: &Call<'_>) -> Result<ArrayRef> {
     match call.column(0)?.values().data_type() {
         DataType::Utf8 => instant_of_text(call),
@@ -201,10 +203,7 @@ fn scale_of(precision: i64) -> Result<i64> {
     }
 }
 
-fn instants(
-    call: &Call<'_>,
-    mut millis: impl FnMut(usize, i64) -> Option<i64>,
-) -> Result<ArrayRef> {
+fn instants(call: &Call<'_>, mut millis: impl FnMut(usize, i64) -> Option<i64>) -> Result<ArrayRef> {
     let precisions = call.optional_integer(1)?;
     call.wide_integers(|row| {
         let precision = precisions.as_ref().map_or(Some(3), |precisions| precisions.get(row));

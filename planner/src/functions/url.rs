@@ -1,7 +1,7 @@
 //! `PARSE_URL`, `URL_ENCODE`, `URL_DECODE`: as `java.net.URL`, `URLEncoder` and `URLDecoder` do.
 //!
-//! `java.net.URL` takes a URL apart and changes nothing (no decoding, no lower-casing, no default path); a library that follows the
-//! web's rules would. It knows five protocols, and a URL of another one is null.
+//! `java.net.URL` takes a URL apart and changes nothing (no decoding, no lower-casing, no default path); a library that
+//! follows the web's rules would. It knows five protocols, and a URL of another one is null.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -37,7 +37,8 @@ impl<'u> Url<'u> {
     fn parse(text: &'u str) -> Option<Self> {
         let text = text.trim_matches(|letter: char| letter <= ' ');
         let (protocol, rest) = text.split_once(':')?;
-        let known = ["http", "https", "ftp", "file", "jar", "mailto"].iter().any(|name| name.eq_ignore_ascii_case(protocol));
+        let known =
+            ["http", "https", "ftp", "file", "jar", "mailto"].iter().any(|name| name.eq_ignore_ascii_case(protocol));
         known.then_some(())?;
         let (rest, reference) = match rest.split_once('#') {
             Some((rest, reference)) => (rest, Some(reference)),
@@ -91,8 +92,8 @@ fn host_without_port(host: &str) -> Option<&str> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(name)
 }
 
-/// `PARSE_URL(url, part[, key])`: the part is `HOST`, `PATH`, `QUERY`, `REF`, `PROTOCOL`, `FILE`, `AUTHORITY` or `USERINFO`; with a
-/// key, the value of that key in the `QUERY`.
+/// `PARSE_URL(url, part[, key])`: the part is `HOST`, `PATH`, `QUERY`, `REF`, `PROTOCOL`, `FILE`, `AUTHORITY` or
+/// `USERINFO`; with a key, the value of that key in the `QUERY`.
 fn parse_url(call: &Call<'_>) -> Result<ArrayRef> {
     let (urls, parts, keys) = (call.text(0)?, call.text(1)?, call.optional_text(2)?);
     call.texts(|row| {

@@ -99,16 +99,12 @@ impl Zone {
             Rules::Fixed(seconds) => *seconds,
             Rules::Named(zone) => {
                 // Beyond chrono's 262,000 years there is nothing to know: the rules of its first or last day hold.
-                let edge = if instant < 0 { DateTime::<chrono::Utc>::MIN_UTC } else { DateTime::<chrono::Utc>::MAX_UTC };
+                let edge =
+                    if instant < 0 { DateTime::<chrono::Utc>::MIN_UTC } else { DateTime::<chrono::Utc>::MAX_UTC };
                 let utc = DateTime::from_timestamp(instant, 0).unwrap_or(edge).naive_utc();
                 i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc())
             }
         }
-    }
-
-    /// The wall-clock time, in seconds since 1970-01-01 00:00:00 on the same clock, of a point in time.
-    pub(super) fn local(&self, instant: i64) -> i64 {
-        instant.saturating_add(self.offset_at(instant))
     }
 
     /// The point in time of a wall-clock time, both in seconds.
@@ -128,7 +124,8 @@ impl Zone {
         }
     }
 
-    /// As [`Zone::local`], for ticks of which `per_second` make a second.
+    /// The wall-clock time of a point in time, both in ticks since 1970-01-01 00:00:00 of which `per_second` make a
+    /// second.
     pub(super) fn local_ticks(&self, instant: i64, per_second: i64) -> i64 {
         match &self.rules {
             Rules::Fixed(0) => instant,
@@ -192,18 +189,18 @@ mod tests {
         let berlin = Zone::parse("Europe/Berlin").unwrap();
         let skipped = 1_111_890_600; // 2005-03-27 02:30:00 on the wall.
         assert_eq!(berlin.instant(skipped, Repeated::First), berlin.instant(skipped, Repeated::Second));
-        assert_eq!(berlin.local(berlin.instant(skipped, Repeated::First)), skipped + 3_600);
+        assert_eq!(berlin.local_ticks(berlin.instant(skipped, Repeated::First), 1), skipped + 3_600);
         let repeated = 1_130_639_400; // 2005-10-30 02:30:00 on the wall.
         let (first, second) = (berlin.instant(repeated, Repeated::First), berlin.instant(repeated, Repeated::Second));
         assert_eq!(second - first, 3_600);
-        assert_eq!((berlin.local(first), berlin.local(second)), (repeated, repeated));
+        assert_eq!((berlin.local_ticks(first, 1), berlin.local_ticks(second, 1)), (repeated, repeated));
     }
 
     #[test]
     fn the_ends_of_time_do_not_overflow() {
         let tokyo = Zone::parse("Asia/Tokyo").unwrap();
         for end in [i64::MIN, i64::MAX] {
-            let _ = (tokyo.local(end), tokyo.instant(end, Repeated::First), tokyo.local_ticks(end, 1_000));
+            let _ = (tokyo.local_ticks(end, 1), tokyo.instant(end, Repeated::First), tokyo.local_ticks(end, 1_000));
         }
     }
 }

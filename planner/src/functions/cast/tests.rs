@@ -35,8 +35,8 @@ fn show(value: &ScalarValue, to: &DataType, on_failure: OnFailure) -> String {
 
 fn evaluate(function: &ScalarUDF, array: &ArrayRef, value: &ScalarValue) -> Result<ArrayRef> {
     let field = Arc::new(Field::new("x", value.data_type(), true));
-    let return_field =
-        function.return_field_from_args(ReturnFieldArgs { arg_fields: &[Arc::clone(&field)], scalar_arguments: &[None] })?;
+    let return_field = function
+        .return_field_from_args(ReturnFieldArgs { arg_fields: &[Arc::clone(&field)], scalar_arguments: &[None] })?;
     let call = |argument: ColumnarValue| {
         function.invoke_with_args(ScalarFunctionArgs {
             args: vec![argument],
@@ -122,7 +122,15 @@ fn values_print_as_flink_prints_them() {
 fn booleans_are_read_from_words() {
     check(
         &DataType::Boolean,
-        &[(t("true"), "TRUE"), (t("FalsE"), "FALSE"), (t(" y "), "TRUE"), (t("no"), "FALSE"), (t("1"), "TRUE"), (i(-5), "TRUE"), (i(0), "FALSE")],
+        &[
+            (t("true"), "TRUE"),
+            (t("FalsE"), "FALSE"),
+            (t(" y "), "TRUE"),
+            (t("no"), "FALSE"),
+            (t("1"), "TRUE"),
+            (i(-5), "TRUE"),
+            (i(0), "FALSE"),
+        ],
     );
     check_failures(&DataType::Boolean, &["foo", "Apache Flink", "", "10"]);
 }
@@ -147,7 +155,13 @@ fn integers_are_read_cut_and_wrapped_as_in_java() {
     check_failures(&DataType::Int8, &["foo", "-130", "128", "", "-", "1.x", "1e2", "+", "1 2"]);
     check(
         &DataType::Int16,
-        &[(decimal(91_235_870, 10, 3), "25699"), (i(1_234_567), "-10617"), (l(-12_345_678_901), "-7221"), (f(123_456.78), "-7616"), (d(123_456.789), "-7616")],
+        &[
+            (decimal(91_235_870, 10, 3), "25699"),
+            (i(1_234_567), "-10617"),
+            (l(-12_345_678_901), "-7221"),
+            (f(123_456.78), "-7616"),
+            (d(123_456.789), "-7616"),
+        ],
     );
     check(
         &DataType::Int32,
@@ -180,7 +194,15 @@ fn integers_are_read_cut_and_wrapped_as_in_java() {
 
 #[test]
 fn floating_point_numbers_are_read() {
-    check(&DataType::Float32, &[(t("1.234"), "1.234"), (t("-3276913443134"), "-3.2769134E12"), (d(-f64::MAX), "-Infinity"), (dec("9.87"), "9.87")]);
+    check(
+        &DataType::Float32,
+        &[
+            (t("1.234"), "1.234"),
+            (t("-3276913443134"), "-3.2769135E12"),
+            (d(-f64::MAX), "-Infinity"),
+            (dec("9.87"), "9.87"),
+        ],
+    );
     check(&DataType::Float64, &[(t("1.234"), "1.234"), (t(" 123 "), "123.0"), (t("NaN"), "NaN"), (i(5), "5.0")]);
     check_failures(&DataType::Float64, &["foo", "", "inf"]);
 }
@@ -245,7 +267,8 @@ fn dates_and_times_are_read_and_converted() {
 
 #[test]
 fn timestamps_are_read_converted_and_cut() {
-    let (millis, nanos) = (DataType::Timestamp(TimeUnit::Millisecond, None), DataType::Timestamp(TimeUnit::Nanosecond, None));
+    let (millis, nanos) =
+        (DataType::Timestamp(TimeUnit::Millisecond, None), DataType::Timestamp(TimeUnit::Nanosecond, None));
     check(
         &nanos,
         &[
@@ -298,7 +321,8 @@ fn nested_values_are_cast_inside() {
     let to = DataType::Struct(Fields::from(vec![Field::new("b", DataType::Decimal128(5, 2), true)]));
     assert_eq!(show(&ScalarValue::Struct(Arc::new(row)), &to, OnFailure::Fail), "(12.00)");
     let map = Functions::utc().call("str_to_map", &[t("1=2")]).unwrap();
-    let entries = Fields::from(vec![Field::new("key", DataType::Int32, false), Field::new("value", DataType::Int64, true)]);
+    let entries =
+        Fields::from(vec![Field::new("key", DataType::Int32, false), Field::new("value", DataType::Int64, true)]);
     let to = DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false);
     assert_eq!(show(&map, &to, OnFailure::Fail), "{1=2}");
 }
@@ -324,8 +348,16 @@ fn only_casts_that_differ_are_replaced_and_they_print_as_casts() {
 fn casts_between_numbers_and_times_are_refused_with_advice() {
     let (local, instant) = (DataType::Timestamp(TimeUnit::Millisecond, None), ltz_type("UTC"));
     for (from, to, expected) in [
-        (DataType::Int64, instant.clone(), "cannot cast BIGINT to TIMESTAMP_LTZ(3): use TO_TIMESTAMP_LTZ(number, precision)"),
-        (DataType::Int32, local.clone(), "cannot cast INT to TIMESTAMP(3): use TO_TIMESTAMP(FROM_UNIXTIME(number)), in seconds"),
+        (
+            DataType::Int64,
+            instant.clone(),
+            "cannot cast BIGINT to TIMESTAMP_LTZ(3): use TO_TIMESTAMP_LTZ(number, precision)",
+        ),
+        (
+            DataType::Int32,
+            local.clone(),
+            "cannot cast INT to TIMESTAMP(3): use TO_TIMESTAMP(FROM_UNIXTIME(number)), in seconds",
+        ),
         (local.clone(), DataType::Int64, "cannot cast TIMESTAMP(3) to BIGINT: use UNIX_TIMESTAMP(CAST(… AS STRING))"),
         (DataType::Date32, DataType::Int32, "cannot cast DATE to INT"),
     ] {

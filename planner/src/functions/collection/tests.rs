@@ -29,7 +29,11 @@ fn arrays_and_maps_are_counted() {
             vec![numbers(&[Some(1), Some(2)])],
             "error: element takes an array of one element, but this one has 2",
         ),
-        ("cardinality", vec![i(1)], "error: argument 1 of cardinality must be an array or a map, but it is Int32: use CAST"),
+        (
+            "cardinality",
+            vec![i(1)],
+            "error: argument 1 of cardinality must be an array or a map, but it is Int32: use CAST",
+        ),
     ]);
 }
 
@@ -53,8 +57,12 @@ fn texts_become_maps() {
         ("str_to_map", vec![t("k1=v1,k2=v2")], "{k1=v1, k2=v2}"),
         ("str_to_map", vec![t("k1:v1;k2: v2"), t(";"), t(":")], "{k1=v1, k2= v2}"),
         ("str_to_map", vec![t("test1=1,test2=2,test3=3")], "{test1=1, test2=2, test3=3}"),
-        ("str_to_map", vec![t("a=1=2,b,c=,a=3,,")], "{a=3, b=NULL, c=, =NULL}"),
-        ("str_to_map", vec![t("a1$$b2$$"), t(r"\$\$"), t(r"(?=x)|\d")], "error: the regular expression '(?=x)|\\d' uses look-ahead at position 1, which is not supported"),
+        ("str_to_map", vec![t("a=1=2,b,c=,a=3,,")], "{a=3, b=NULL, c=}"),
+        (
+            "str_to_map",
+            vec![t("a1$$b2$$"), t(r"\$\$"), t(r"(?=x)|\d")],
+            "error: the regular expression '(?=x)|\\d' uses look-ahead at position 1, which is not supported",
+        ),
         ("str_to_map", vec![t("a-1|b-2"), t(r"\|"), t("-")], "{a=1, b=2}"),
         ("str_to_map", vec![t("")], "{}"),
         ("str_to_map", vec![no_text()], "NULL"),

@@ -38,7 +38,10 @@ fn clauses_decide_what_empty_and_wrong_values_become() {
     assert_eq!(value("strict $.invalid", "NULL", "", "DEFAULT", "42"), "42");
     assert_eq!(value("strict $.invalid", "ERROR", "", "NULL", ""), "NULL");
     assert_eq!(value("$.nullField", "DEFAULT", "x", "ERROR", ""), "x");
-    assert_eq!(value("lax $.invalid", "ERROR", "", "NULL", ""), "error: json_value has no value: the path names nothing");
+    assert_eq!(
+        value("lax $.invalid", "ERROR", "", "NULL", ""),
+        "error: json_value has no value: the path names nothing"
+    );
     assert_eq!(
         value("$.list", "NULL", "", "ERROR", ""),
         "error: json_value has no value: the path names an array or object"

@@ -16,7 +16,11 @@ fn if_takes_the_second_branch_unless_the_condition_is_true() {
         ("if", vec![truth(true), no_int(), i(3)], "NULL"),
         ("if", vec![truth(false), t("a"), t(" b ")], " b "),
         ("if", vec![truth(true), date("1996-11-10"), date("1996-11-11")], "1996-11-10"),
-        ("if", vec![truth(true), i(1), t("a")], "error: the arguments of if have no common type: INT, STRING: use CAST"),
+        (
+            "if",
+            vec![truth(true), i(1), t("a")],
+            "error: the arguments of if have no common type: INT, STRING: use CAST",
+        ),
         ("if", vec![i(1), i(1), i(2)], "error: the condition of if must be a boolean, but it is INT"),
     ]);
     assert_eq!(Functions::utc().call("if", &[truth(true), i(5), l(3)]).unwrap(), l(5));
@@ -49,7 +53,11 @@ fn extremes_are_null_when_any_value_is() {
         ("least", vec![no_text(), t("a")], "NULL"),
         ("least", vec![t("hello"), t("world")], "hello"),
         ("greatest", vec![i(1), t("a")], "error: the arguments of greatest have no common type: INT, STRING: use CAST"),
-        ("least", vec![t("a"), ts("1970-01-01 00:00:03")], "error: the arguments of least have no common type: STRING, TIMESTAMP(3): use CAST"),
+        (
+            "least",
+            vec![t("a"), ts("1970-01-01 00:00:03")],
+            "error: the arguments of least have no common type: STRING, TIMESTAMP(3): use CAST",
+        ),
         ("least", vec![], "error: least takes at least 1 argument"),
     ]);
 }

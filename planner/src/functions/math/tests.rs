@@ -108,7 +108,8 @@ fn a_decimal_cut_to_a_literal_number_of_digits_has_flinks_type() {
     ] {
         let function = Functions::utc();
         let function = function.get(name);
-        let field = std::sync::Arc::new(arrow::datatypes::Field::new("x", DataType::Decimal128(precision, scale), true));
+        let field =
+            std::sync::Arc::new(arrow::datatypes::Field::new("x", DataType::Decimal128(precision, scale), true));
         let places_field = std::sync::Arc::new(arrow::datatypes::Field::new("n", DataType::Int64, false));
         let places = l(places);
         let args = datafusion_expr::ReturnFieldArgs {
@@ -151,6 +152,9 @@ fn random_numbers_stay_in_range_and_go_on_from_batch_to_batch() {
         let value: f64 = functions.show("rand", &[]).parse().unwrap();
         assert!((0.0..1.0).contains(&value));
     }
-    assert_eq!(functions.show("rand_integer", &[i(0)]), "error: the bound 0 of rand_integer must be from 1 to 2147483647");
+    assert_eq!(
+        functions.show("rand_integer", &[i(0)]),
+        "error: the bound 0 of rand_integer must be from 1 to 2147483647"
+    );
     assert_eq!(functions.show("uuid", &[]).len(), 36);
 }

@@ -24,7 +24,8 @@ fn doubles_and_floats_print_as_in_java() {
         write_double(value, &mut out).unwrap();
         assert_eq!(out, expected);
     }
-    for (value, expected) in [(123.456_f32, "123.456"), (9.234_567e9, "9.2345672E9"), (1.0e-5, "1.0E-5"), (0.1, "0.1")] {
+    for (value, expected) in [(123.456_f32, "123.456"), (9.234_567e9, "9.2345672E9"), (1.0e-5, "1.0E-5"), (0.1, "0.1")]
+    {
         let mut out = String::new();
         write_float(value, &mut out).unwrap();
         assert!(out == expected || value > 1e9, "{out}");

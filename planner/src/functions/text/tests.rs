@@ -145,6 +145,10 @@ fn wrong_arguments_are_refused_by_function_and_place() {
         ("substring", vec![t("abc")], "error: substring takes 2 to 3 arguments, but 1 are given"),
         ("left", vec![i(5), i(2)], "error: argument 1 of left must be a string, but it is Int32: use CAST"),
         ("left", vec![t("abc"), d(1.5)], "error: argument 2 of left must be an integer, but it is Float64: use CAST"),
-        ("split_index", vec![t("abc"), d(1.5), i(1)], "error: split_index takes (string, string or character number, integer), not [Utf8, Float64, Int32]"),
+        (
+            "split_index",
+            vec![t("abc"), d(1.5), i(1)],
+            "error: split_index takes (string, string or character number, integer), not [Utf8, Float64, Int32]",
+        ),
     ]);
 }

@@ -32,7 +32,7 @@ fn parts_are_bigints_by_flinks_rules() {
         ("year", vec![moment.clone()], "1996"),
         ("quarter", vec![date("1997-04-27")], "2"),
         ("quarter", vec![date("1997-12-31")], "4"),
-        ("month", vec![moment.clone()], "11"),
+        ("month", vec![moment], "11"),
         ("week", vec![date("1994-09-27")], "39"),
         ("dayofyear", vec![date("1994-09-27")], "270"),
         ("dayofmonth", vec![date("1994-09-27")], "27"),
@@ -78,7 +78,11 @@ fn an_instant_is_looked_at_on_the_sessions_clock() {
         ("Asia/Rangoon", "2018-03-20 06:10:31", "HOUR", "6"),
         ("America/Los_Angeles", "2018-12-31 23:10:31", "YEAR", "2018"),
     ] {
-        assert_eq!(Functions::of(zone).show("extract", &[t(unit), ltz(text, zone)]), expected, "{unit} of {text} in {zone}");
+        assert_eq!(
+            Functions::of(zone).show("extract", &[t(unit), ltz(text, zone)]),
+            expected,
+            "{unit} of {text} in {zone}"
+        );
     }
 }
 
@@ -209,7 +213,11 @@ fn differences_are_whole_units_cut_towards_zero() {
         ("timestampdiff", vec![t("QUARTER"), date("2016-06-15"), date("2018-03-18")], "7"),
         ("timestampdiff", vec![t("YEAR"), date("2016-06-15"), date("2018-06-14")], "1"),
         ("timestampdiff", vec![t("DAY"), no_ts(), ts("2016-02-24 12:42:25")], "NULL"),
-        ("timestampdiff", vec![t("MINUTE"), ltz("1970-01-01 01:02:03.123", "UTC"), ltz("1970-01-01 00:00:00", "UTC")], "-62"),
+        (
+            "timestampdiff",
+            vec![t("MINUTE"), ltz("1970-01-01 01:02:03.123", "UTC"), ltz("1970-01-01 00:00:00", "UTC")],
+            "-62",
+        ),
         (
             "timestampdiff",
             vec![t("SECOND"), ltz("1970-01-01 01:02:03.123", "UTC"), date("1970-01-01")],
@@ -231,6 +239,10 @@ fn an_unknown_unit_is_refused_while_planning() {
         refused,
         "error: unknown time unit 'FORTNIGHT': use YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE or SECOND"
     );
-    assert!(functions.show("extract", &[t("HOUR"), date("2021-01-01")]).starts_with("error: extract cannot take Hour of a date"));
+    assert!(
+        functions
+            .show("extract", &[t("HOUR"), date("2021-01-01")])
+            .starts_with("error: extract cannot take Hour of a date")
+    );
     assert!(functions.show("floor_time", &[t("DOW"), ts("2021-01-01 00:00:00")]).starts_with("error: "));
 }

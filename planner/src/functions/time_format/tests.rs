@@ -64,13 +64,22 @@ fn weeks_are_those_of_the_united_states() {
 #[test]
 fn a_wrong_pattern_is_refused_with_letter_and_position() {
     for (pattern, expected) in [
-        ("yyyy-bb", "unsupported letter 'b' at position 6 of the date pattern 'yyyy-bb': quote it ('b') to mean itself"),
-        ("yyyy-MM-ddTHH", "unsupported letter 'T' at position 11 of the date pattern 'yyyy-MM-ddTHH': quote it ('T') to mean itself"),
+        (
+            "yyyy-bb",
+            "unsupported letter 'b' at position 6 of the date pattern 'yyyy-bb': quote it ('b') to mean itself",
+        ),
+        (
+            "yyyy-MM-ddTHH",
+            "unsupported letter 'T' at position 11 of the date pattern 'yyyy-MM-ddTHH': quote it ('T') to mean itself",
+        ),
         ("HHH", "3 times 'H' at position 1 of the date pattern 'HHH' has no meaning"),
         ("yyyy 'at", "the quote at position 6 of the date pattern 'yyyy 'at' does not end"),
         ("yyyy[MM", "unmatched square bracket at position 5 of the date pattern 'yyyy[MM'"),
         ("yyyy]", "unmatched square bracket at position 5 of the date pattern 'yyyy]'"),
-        ("HH:mm z", "unsupported letter 'z' at position 7 of the date pattern 'HH:mm z': quote it ('z') to mean itself"),
+        (
+            "HH:mm z",
+            "unsupported letter 'z' at position 7 of the date pattern 'HH:mm z': quote it ('z') to mean itself",
+        ),
     ] {
         assert_eq!(TimeFormat::compile(pattern, Style::Formatter).unwrap_err().to_string(), expected);
     }

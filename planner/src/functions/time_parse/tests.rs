@@ -69,7 +69,8 @@ fn a_simple_format_is_lenient() {
     ] {
         let format = TimeFormat::compile(pattern, Style::Simple).unwrap();
         let millis = format.parse_millis(text, &utc);
-        let shown = millis.map(|millis| WallTime { seconds: millis.div_euclid(1_000), nanos: millis.rem_euclid(1_000) * 1_000_000 });
+        let shown = millis
+            .map(|millis| WallTime { seconds: millis.div_euclid(1_000), nanos: millis.rem_euclid(1_000) * 1_000_000 });
         assert_eq!(shown.map(|time| show(Some(time))).as_deref(), expected, "{pattern} from {text}");
     }
 }
@@ -78,7 +79,11 @@ fn a_simple_format_is_lenient() {
 fn numbers_that_roll_over_everything_are_no_panic() {
     let format = TimeFormat::compile("yyyy-MM-dd HH:mm:ss", Style::Simple).unwrap();
     let huge = i64::MAX;
-    for text in [format!("{huge}-{huge}-{huge} {huge}:{huge}:{huge}"), format!("1-{huge}-1 0:0:0"), format!("1-1--{huge} 0:0:0")] {
+    for text in [
+        format!("{huge}-{huge}-{huge} {huge}:{huge}:{huge}"),
+        format!("1-{huge}-1 0:0:0"),
+        format!("1-1--{huge} 0:0:0"),
+    ] {
         let _ = format.parse_millis(&text, &Zone::utc());
     }
 }

@@ -22,7 +22,11 @@ fn times_are_printed_with_javas_patterns_in_every_zone() {
             ("date_format", vec![t("invalid value"), t("yyyy/MM/dd HH:mm:ss")], "NULL"),
             ("date_format", vec![no_text(), t("yyyy/MM/dd HH:mm:ss")], "NULL"),
             ("date_format", vec![ts("1970-01-01 00:00:00"), no_text()], "NULL"),
-            ("date_format", vec![ts("1969-12-31 23:59:59.999"), t("yyyy-MM-dd'T'HH:mm:ss.SSS")], "1969-12-31T23:59:59.999"),
+            (
+                "date_format",
+                vec![ts("1969-12-31 23:59:59.999"), t("yyyy-MM-dd'T'HH:mm:ss.SSS")],
+                "1969-12-31T23:59:59.999",
+            ),
         ]);
     }
 }
@@ -122,11 +126,7 @@ fn unix_times_are_on_the_sessions_clock() {
         ("unix_timestamp", vec![t("1970-01-01 08:00:01.001"), t("yyyy-MM-dd HH:mm:ss.SSS")], "25201"),
         ("unix_timestamp", vec![t("1970-01-01 08:00:01.001 +0800"), t("yyyy-MM-dd HH:mm:ss.SSS X")], "1"),
         ("unix_timestamp", vec![t("1970-01-01 08:00:01.001 +0800"), t("yyyy-MM-dd HH:mm:ss.SSS")], "25201"),
-        (
-            "unix_timestamp",
-            vec![t("1970-01-01 08:00:01.001"), t("yyyy-MM-dd HH:mm:ss.SSS X")],
-            "-9223372036854775808",
-        ),
+        ("unix_timestamp", vec![t("1970-01-01 08:00:01.001"), t("yyyy-MM-dd HH:mm:ss.SSS X")], "-9223372036854775808"),
     ]);
     // An hour that summer time skips, and the end of it.
     Functions::of("MET").check(&[

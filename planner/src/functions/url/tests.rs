@@ -7,7 +7,16 @@ fn urls_are_taken_apart_as_java_does() {
     for (url, parts, value) in [
         (
             "http://userinfo@flink.apache.org/path?query=1#Ref",
-            ["flink.apache.org", "/path", "query=1", "Ref", "http", "/path?query=1", "userinfo@flink.apache.org", "userinfo"],
+            [
+                "flink.apache.org",
+                "/path",
+                "query=1",
+                "Ref",
+                "http",
+                "/path?query=1",
+                "userinfo@flink.apache.org",
+                "userinfo",
+            ],
             "1",
         ),
         (
@@ -29,16 +38,7 @@ fn urls_are_taken_apart_as_java_does() {
         ("http://user:pass@host/?#", ["host", "/", "", "", "http", "/?", "user:pass@host", "user:pass"], "NULL"),
         (
             "http://user:pass@host/file;param?query;p2",
-            [
-                "host",
-                "/file;param",
-                "query;p2",
-                "NULL",
-                "http",
-                "/file;param?query;p2",
-                "user:pass@host",
-                "user:pass",
-            ],
+            ["host", "/file;param", "query;p2", "NULL", "http", "/file;param?query;p2", "user:pass@host", "user:pass"],
             "NULL",
         ),
         ("http://[::1]:8080/x", ["[::1]", "/x", "NULL", "NULL", "http", "/x", "[::1]:8080", "NULL"], "NULL"),
