@@ -12,9 +12,14 @@
 //! where a job does not use them, and then they cost nothing. SQL keeps its time attributes in ordinary columns; the
 //! `event_time` buffer is what the records of a pipeline carry.
 
-use arrow::array::{Array, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::cast::AsArray;
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt8Array,
+    UInt32Array,
+};
 use arrow::buffer::{Buffer, ScalarBuffer};
-use arrow::compute::{filter, filter_record_batch, take, take_record_batch};
+use arrow::compute::{filter, filter_record_batch, take};
+use arrow::datatypes::{Int64Type, UInt8Type};
 
 use crate::error::{Error, Result};
 
@@ -73,14 +78,11 @@ impl EventBatch {
     pub fn filter(&self, keep: &BooleanArray) -> Result<Self> {
         let rows = filter_record_batch(&self.rows, keep)?;
         let event_time = match &self.event_time {
-            Some(times) => Some(filter_primitive(times, keep)?),
+            Some(times) => Some(as_primitive::<Int64Type>(&filter(&times_array(times), keep)?)),
             None => None,
         };
         let row_kinds = match &self.row_kinds {
-            Some(kinds) => {
-                let kinds = arrow::array::UInt8Array::new(ScalarBuffer::from(kinds.clone()), None);
-                Some(filter(&kinds, keep)?.to_data().buffers()[0].clone())
-            }
+            Some(kinds) => Some(as_primitive::<UInt8Type>(&filter(&kinds_array(kinds), keep)?).into_inner()),
             None => None,
         };
         Ok(Self { rows, event_time, row_kinds })
@@ -88,14 +90,14 @@ impl EventBatch {
 
     /// The rows at `indices`, in that order.
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
-        let rows = take_record_batch(&self.rows, indices)?;
+        let columns = self.rows.columns().iter().map(|column| take(column, indices, None)).collect::<Result<_, _>>()?;
+        // Rows without columns (`COUNT(*)` alone) are still so many.
+        let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+        let rows = RecordBatch::try_new_with_options(self.rows.schema(), columns, &options)?;
         let event_time =
             self.event_time.as_ref().map(|times| indices.values().iter().map(|&i| times[i as usize]).collect());
         let row_kinds = match &self.row_kinds {
-            Some(kinds) => {
-                let kinds = arrow::array::UInt8Array::new(ScalarBuffer::from(kinds.clone()), None);
-                Some(take(&kinds, indices, None)?.to_data().buffers()[0].clone())
-            }
+            Some(kinds) => Some(as_primitive::<UInt8Type>(&take(&kinds_array(kinds), indices, None)?).into_inner()),
             None => None,
         };
         Ok(Self { rows, event_time, row_kinds })
@@ -145,8 +147,17 @@ fn sliced_bytes(array: &dyn Array) -> usize {
     array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
 }
 
-fn filter_primitive(values: &ScalarBuffer<i64>, keep: &BooleanArray) -> Result<ScalarBuffer<i64>> {
-    let array = arrow::array::Int64Array::new(values.clone(), None);
-    let kept = filter(&array, keep)?;
-    Ok(ScalarBuffer::from(kept.to_data().buffers()[0].clone()))
+fn times_array(times: &ScalarBuffer<i64>) -> Int64Array {
+    Int64Array::new(times.clone(), None)
 }
+
+fn kinds_array(kinds: &Buffer) -> UInt8Array {
+    UInt8Array::new(ScalarBuffer::from(kinds.clone()), None)
+}
+
+fn as_primitive<T: ArrowPrimitiveType>(array: &ArrayRef) -> ScalarBuffer<T::Native> {
+    array.as_primitive::<T>().values().clone()
+}
+
+#[cfg(test)]
+mod tests;

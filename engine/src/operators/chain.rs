@@ -291,3 +291,6 @@ impl std::fmt::Debug for ChainLink {
         f.debug_struct("ChainLink").field("routes", &self.routes).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,3 +228,6 @@ impl<F: RowFunction> Operator for Stateless<F> {
 
 /// An expression over the columns of a batch, shared by the subtasks that run it.
 pub type Expression = Arc<dyn datafusion_physical_expr::PhysicalExpr>;
+
+#[cfg(test)]
+mod tests;
