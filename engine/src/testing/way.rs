@@ -131,10 +131,10 @@ impl Run<'_> {
                 }
             }
             Step::Rows(batch) => self.rows(batch.clone(), &mut lines)?,
-            Step::Watermark(time) => self.to_all(StreamElement::Watermark(Watermark(*time)), &mut lines)?,
+            Step::Watermark(time) => self.tell_all(StreamElement::Watermark(Watermark(*time)), &mut lines)?,
             Step::Time(time) => self.time(ProcessingTime(*time), &mut lines)?,
             Step::End => {
-                self.to_all(StreamElement::Watermark(Watermark::MAX), &mut lines)?;
+                self.tell_all(StreamElement::Watermark(Watermark::MAX), &mut lines)?;
                 self.drain_all(StreamElement::EndOfInput, &mut lines)?;
             }
         }
@@ -165,7 +165,7 @@ impl Run<'_> {
         self.restore(lines)
     }
 
-    fn to_all(&mut self, element: StreamElement, lines: &mut Vec<String>) -> Result<()> {
+    fn tell_all(&mut self, element: StreamElement, lines: &mut Vec<String>) -> Result<()> {
         self.drain_all(element, lines)?;
         self.restore(lines)
     }

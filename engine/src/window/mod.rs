@@ -220,7 +220,7 @@ pub enum TriggerSpec {
     /// Fires as `inner`, or when no row came for `timeout_ms` of the wall clock.
     ProcessingTimeout {
         /// The trigger that is wrapped.
-        inner: Box<TriggerSpec>,
+        inner: Box<Self>,
         /// How long.
         timeout_ms: i64,
     },
@@ -229,7 +229,7 @@ pub enum TriggerSpec {
     /// Never.
     Never,
     /// Fires as `inner` and forgets the window's contents each time.
-    Purging(Box<TriggerSpec>),
+    Purging(Box<Self>),
 }
 
 /// Which rows of a window the aggregates see, at each firing. The others are forgotten.

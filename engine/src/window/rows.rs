@@ -22,7 +22,7 @@ pub(super) fn times(spec: &WindowAggregateSpec, batch: &EventBatch, now: Process
         TimeSource::Record => batch.event_time.clone().ok_or_else(missing)?,
         TimeSource::Column(column) => milliseconds(batch, column).ok_or_else(missing)?,
     };
-    if times.iter().any(|time| *time == i64::MIN) {
+    if times.contains(&i64::MIN) {
         return Err(missing());
     }
     Ok(times)

@@ -30,6 +30,9 @@ const CLOCK: &str = "clock";
 const EVENT_TIME: i8 = 0;
 const WALL_CLOCK: i8 = 1;
 
+/// A window of a key.
+type Address = (KeyIndex, TimeWindow);
+
 impl TriggeredWindows {
     pub(super) fn store(&self) -> Result<OperatorState> {
         let mut state = OperatorState::default();
@@ -156,7 +159,7 @@ impl TriggeredWindows {
     }
 
     /// The key and window of each row of a section, and its other columns.
-    fn address(&mut self, rows: &RecordBatch) -> Result<(Vec<(KeyIndex, TimeWindow)>, Vec<ArrayRef>)> {
+    fn address(&mut self, rows: &RecordBatch) -> Result<(Vec<Address>, Vec<ArrayRef>)> {
         let keys = self.layout.key_fields.len();
         let columns = &rows.columns()[1..];
         let mut indices = Vec::new();

@@ -154,13 +154,10 @@ impl TriggeredWindows {
                     return Ok(Progress::Yield);
                 }
             }
-            self.take_row(&work, &encoded, &mut assigned, cx).and_then(|late| {
-                if late {
-                    work.late.push(u32::try_from(work.next).unwrap_or(u32::MAX));
-                }
-                work.next += 1;
-                Ok(())
-            })?;
+            if self.take_row(&work, &encoded, &mut assigned, cx)? {
+                work.late.push(u32::try_from(work.next).unwrap_or(u32::MAX));
+            }
+            work.next += 1;
         }
         self.flush(Some((&batch, work.first_row)), cx)?;
         self.put_out_late(&work, cx)?;

@@ -6,6 +6,7 @@ use millstream_engine::time::merger::{Passed, WatermarkMerger};
 
 /// What the test knows of a channel.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "four things that are true of a channel or not, each by itself")]
 struct Channel {
     watermark: i64,
     idle: bool,

@@ -94,7 +94,7 @@ fn bytes_that_are_cut_off_or_changed_are_refused() {
         let error = OperatorState::decode("window", &changed).expect_err("a change");
         assert!(matches!(error, Error::State { .. }), "{at}: {error}");
     }
-    let mut longer = bytes.clone();
+    let mut longer = bytes;
     longer.push(0);
     OperatorState::decode("window", &longer).expect_err("a byte too many");
     expect_test::expect!["state of operator `window` cannot be restored: its 10 bytes do not have the hash that was stored with them|state of operator `window` cannot be restored: it does not start with the marker of a Millstream snapshot|state of operator `window` cannot be restored: it is cut off at byte 4"]

@@ -95,7 +95,7 @@ fn any_trigger(random: &mut Random, merges: bool) -> TriggerSpec {
     match random.below(10) {
         0 => TriggerSpec::EventTime,
         1 => TriggerSpec::ProcessingTime,
-        2 => TriggerSpec::Count(random.next() % 3 + 1),
+        2 => TriggerSpec::Count(random.number() % 3 + 1),
         3 => TriggerSpec::ContinuousEventTime(random.within(1..12)),
         4 => TriggerSpec::ContinuousProcessingTime(random.within(1..12)),
         5 if !merges => TriggerSpec::Delta { column: PRICE, threshold: 0.5 },
@@ -111,7 +111,7 @@ fn any_trigger(random: &mut Random, merges: bool) -> TriggerSpec {
 
 fn any_evictor(random: &mut Random) -> EvictorSpec {
     match random.below(3) {
-        0 => EvictorSpec::Count(random.next() % 4),
+        0 => EvictorSpec::Count(random.number() % 4),
         1 => EvictorSpec::Time(random.within(0..20)),
         _ => EvictorSpec::Delta { column: PRICE, threshold: 1.0 },
     }

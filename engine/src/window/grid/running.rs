@@ -39,7 +39,7 @@ pub(super) struct Running {
 #[derive(Debug)]
 enum Form {
     /// One table that panes are added to and taken away from.
-    Table(Groups),
+    Table(Box<Groups>),
     /// For aggregates that cannot take away.
     Stacks(Box<Stacks>),
 }
@@ -64,7 +64,7 @@ impl Running {
         let table = Groups::new(layout)?;
         let only_adds = matches!(layout.spec.window, WindowSpec::Cumulating { .. });
         let form = if only_adds || table.is_invertible() {
-            Form::Table(table)
+            Form::Table(Box::new(table))
         } else {
             Form::Stacks(Box::new(Stacks {
                 front: table,
