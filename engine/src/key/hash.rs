@@ -179,7 +179,11 @@ fn texts<'a>(column: &dyn Array, keys: &mut [Vec<u8>], bytes: impl Fn(usize) -> 
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Decimal128Array, Float64Array, Int32Array, Int64Array, StringArray, StringViewArray};
+    use arrow::array::{
+        BinaryArray, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int32Array, Int64Array, StringArray,
+        StringViewArray, TimestampMillisecondArray, UInt64Array,
+    };
+    use arrow::datatypes::i256;
 
     use super::*;
 
@@ -206,6 +210,35 @@ mod tests {
             8a640bfe3ddaf9be 3192ebced8da1530 a5950f9c4c7a9188 c44bdff4074eecdb 0baaa9b3e9a96c83
             0df49d4a971ae2e3 ea38382363619f8f 8e5a7774dfc9a809 bd5a0646e66cfe7b 3325230e1f285505"#]]
         .assert_eq(&rows.join("\n"));
+    }
+
+    #[test]
+    fn the_hash_of_the_rarer_kinds_of_key_stays_what_it_was() {
+        let columns: [ArrayRef; 6] = [
+            Arc::new(BooleanArray::from(vec![Some(false), Some(true), None])),
+            Arc::new(Float64Array::from(vec![1.5, -0.0, -f64::NAN])),
+            Arc::new(UInt64Array::from(vec![Some(1), Some(u64::MAX), None])),
+            Arc::new(TimestampMillisecondArray::from(vec![Some(1_470_902_048_450), Some(-1), None])),
+            Arc::new(BinaryArray::from(vec![Some(&b"\x00\xff"[..]), Some(b""), None])),
+            Arc::new(Decimal256Array::from(vec![Some(i256::ONE), Some(i256::MINUS_ONE), None])),
+        ];
+        let rows = columns
+            .map(|column| hashes(&[column]).iter().map(|hash| format!("{hash:016x}")).collect::<Vec<_>>().join(" "));
+        expect_test::expect![[r#"
+            ab94ac0ace7276c0 070d80d6a76865f3 c44bdff4074eecdb
+            2b68e3d95bc408b8 313c2dd2ec996e80 6a33929ce40a04d7
+            a048b5cb82162577 53a5f4bc2fc0168c c44bdff4074eecdb
+            d25723c11fd49524 53a5f4bc2fc0168c c44bdff4074eecdb
+            b14060278d553cc4 d1dd927ed529f768 c44bdff4074eecdb
+            a0cb7ac274aab990 487e2722781141e3 c44bdff4074eecdb"#]]
+        .assert_eq(&rows.join("\n"));
+    }
+
+    #[test]
+    fn rows_without_a_key_column_have_one_key() {
+        let mut hashes = Vec::new();
+        hash_rows(&[], 2, &mut hashes).unwrap();
+        assert_eq!(hashes, [0x2d06800538d394c2; 2]);
     }
 
     #[test]

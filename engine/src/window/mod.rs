@@ -1,7 +1,25 @@
 //! Windows: rows of a key that are aggregated together, and when their result is given out.
 //!
 //! A window aggregation is an *assigner* (which windows a row falls into) × a *trigger* (when a window gives out its
-//! result) × *aggregates* × how late a row may be.
+//! result) × *aggregates* × how late a row may be. An *evictor* may leave rows out.
+//!
+//! ```text
+//!            rows of a key, by time        ○ ○  ○ ○ ○     ○   ○ ○
+//!  tumbling  [ 0, 10) [10, 20) …          ├─────┤├─────┤├─────┤     every row in one
+//!  sliding   size 10, slide 5             ├─────┤ ├─────┤           every row in several; panes are shared
+//!                                            ├─────┤ ├─────┤
+//!  cumulating step 5, up to 10            ├──┤  ├──┤                grows, and gives out each step
+//!                                         ├─────┤├─────┤
+//!  session   until silent for a gap       ├───────────┤  ├──────┤   merge when they overlap or touch
+//!  global    all of time                  ├─────────────────────►   for triggers that count rows
+//!
+//!  watermark ──────────────► passes a window's last millisecond: its result is given out, its rows are forgotten once the
+//!                            allowed lateness is over too; a row for windows that are all forgotten is late
+//! ```
+//!
+//! Three operators keep the same rules, and [`crate::spec::OperatorSpec`] takes the first that can run a program:
+//! [`grid::GridWindows`] for windows on a grid that fire once, by panes; [`session::SessionWindows`] for sessions that fire
+//! once, a column of open sessions; [`triggered::TriggeredWindows`] for everything else, row by row.
 
 use arrow::datatypes::SchemaRef;
 use xxhash_rust::xxh3::xxh3_64;
@@ -12,13 +30,13 @@ use crate::operators::ProcessingTime;
 pub mod assigner;
 mod contents;
 mod emission;
-mod grid;
+pub mod grid;
 pub mod groups;
 mod rows;
-mod session;
+pub mod session;
 mod stored;
 mod trigger;
-mod triggered;
+pub mod triggered;
 
 pub use grid::GridWindows;
 pub use session::SessionWindows;
@@ -210,7 +228,8 @@ pub enum TriggerSpec {
     ContinuousEventTime(i64),
     /// The same on the wall clock.
     ContinuousProcessingTime(i64),
-    /// When a `Float64` column has moved by more than `threshold` since the row that fired last.
+    /// When a `Float64` column has moved by more than `threshold`, up or down, since the row that fired last (at first: since
+    /// the first row).
     Delta {
         /// The column.
         column: usize,

@@ -1,12 +1,12 @@
 //! The times of a batch's rows, and its rows pane by pane.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, UInt32Array};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::TimestampMillisecondType;
+use hashbrown::HashMap;
 
 use super::{TimeSource, TimeWindow, WindowAggregateSpec};
 use crate::aggregate::RowNumbers;
@@ -79,17 +79,25 @@ pub(super) fn by_time(batch: EventBatch, times: &[i64], pane_of: impl Fn(i64) ->
     if first == last {
         return Ok(Paned::whole(batch, first));
     }
-    by_pane(batch, |row, pane| match pane {
-        Some(pane) if pane.start <= times[row] && times[row] < pane.end => Ok(pane),
-        Some(_) | None => pane_of(times[row]),
+    let contains = |pane: &TimeWindow, time: i64| pane.start <= time && time < pane.end;
+    by_pane(batch, |row, before, found| match before {
+        Some(pane) if contains(&pane, times[row]) => Ok(pane),
+        // Rows out of order go to and fro between a few panes: looking is cheaper than dividing.
+        Some(_) | None => match found.iter().take(PANES_LOOKED_AT).find(|(pane, _)| contains(pane, times[row])) {
+            Some((pane, _)) => Ok(*pane),
+            None => pane_of(times[row]),
+        },
     })
 }
 
-/// Orders the rows of `batch` by pane, in the order in which panes come up. `pane_of` is told the row and the pane of the
-/// row before. Nothing moves when all fall into one.
+/// Panes of a batch that are looked at before the pane of a row is computed.
+const PANES_LOOKED_AT: usize = 8;
+
+/// Orders the rows of `batch` by pane, in the order in which panes come up. `pane_of` is told the row, the pane of the row
+/// before, and all panes so far with their numbers of rows. Nothing moves when all fall into one.
 pub(super) fn by_pane(
     batch: EventBatch,
-    pane_of: impl Fn(usize, Option<TimeWindow>) -> Result<TimeWindow>,
+    pane_of: impl Fn(usize, Option<TimeWindow>, &[(TimeWindow, usize)]) -> Result<TimeWindow>,
 ) -> Result<Paned> {
     let rows = batch.num_rows();
     let mut places: HashMap<TimeWindow, usize> = HashMap::new();
@@ -98,7 +106,7 @@ pub(super) fn by_pane(
     let mut last = 0;
     for row in 0..rows {
         let before = found.get(last).map(|(pane, _)| *pane);
-        let pane = pane_of(row, before)?;
+        let pane = pane_of(row, before, &found)?;
         if before != Some(pane) {
             last = *places.entry(pane).or_insert(found.len());
             if last == found.len() {

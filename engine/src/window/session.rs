@@ -10,7 +10,7 @@
 //!  watermark passes bucket 17:  k3 has ended → fired;  k8 ends in bucket 19 by now → filed there
 //! ```
 //!
-//! The rules are those of [`super::TriggeredWindows`]: sessions that overlap or touch merge, a row is late when the session
+//! The rules are those of [`super::triggered`]: sessions that overlap or touch merge, a row is late when the session
 //! it would make has ended and it meets none that is open.
 
 use std::collections::BTreeMap;

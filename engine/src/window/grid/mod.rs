@@ -1,7 +1,7 @@
 //! Windows on a grid, fired once each when the clock passes their end: tumbling, sliding, cumulating and attached ones.
 //!
 //! Rows are aggregated per *pane*, the longest interval that no window cuts, and each row is looked up once. A tumbling
-//! window is one pane. Sliding windows share panes: [`running`] holds the aggregates over the panes of the next window to
+//! window is one pane. Sliding windows share panes: `running` holds the aggregates over the panes of the next window to
 //! fire and is carried on from window to window. A cumulating window only ever adds.
 //!
 //! ```text
@@ -153,10 +153,7 @@ impl GridWindows {
         let missing = || Error::NoEventTime { operator: self.layout.spec.name.clone() };
         let starts = rows::milliseconds(&batch, start).ok_or_else(missing)?;
         let ends = rows::milliseconds(&batch, end).ok_or_else(missing)?;
-        rows::by_pane(batch, |row, last| match last {
-            Some(last) if last.start == starts[row] && last.end == ends[row] => Ok(last),
-            Some(_) | None => Ok(TimeWindow { start: starts[row], end: ends[row] }),
-        })
+        rows::by_pane(batch, |row, _, _| Ok(TimeWindow { start: starts[row], end: ends[row] }))
     }
 
     /// Shifts a staggered grid by what `shift` says, once.
