@@ -144,13 +144,21 @@ impl OperatorHarness {
     /// # Panics
     /// If it is not the same in every way.
     pub fn outcome(&self) -> Outcome {
+        self.try_outcome().unwrap_or_else(|error| panic!("the operator failed: {error}\nsteps:\n{}", self.show_steps()))
+    }
+
+    /// Tries all ways; answers what comes out, or the error.
+    ///
+    /// # Panics
+    /// If it is not the same in every way.
+    pub fn try_outcome(&self) -> Result<Outcome, String> {
         let [first, others @ ..] = &WAYS;
         let expected = self.run(first);
         for way in others {
             let found = self.run(way);
             assert!(found == expected, "{}", self.difference(way, &expected, &found));
         }
-        expected.unwrap_or_else(|error| panic!("the operator failed: {error}\nsteps:\n{}", self.show_steps()))
+        expected
     }
 
     /// Tries all ways; each fails, with the message `expected`.

@@ -91,6 +91,40 @@ fn every_trigger_and_evictor_is_the_same_in_every_way() {
     }
 }
 
+/// Rows at the ends of time, one by one: a result or an error in words, and the same from every operator.
+#[test]
+fn nothing_overflows_at_the_ends_of_time() {
+    let ends = [i64::MIN + 1, i64::MIN + 30, -5, 0, 5, i64::MAX - 30, i64::MAX - 1];
+    for seed in rounds(300) {
+        let mut random = Random::new(seed.wrapping_add(3_000_000));
+        let mut spec = spec(&mut random);
+        if spec.time == TimeSource::Processing {
+            continue;
+        }
+        spec.window = match random.below(4) {
+            0 => WindowSpec::Tumbling { size: i64::MAX, offset: random.within(-9..9) },
+            1 => WindowSpec::Sliding { size: i64::MAX, slide: i64::MAX / 2, offset: random.within(-9..9) },
+            2 => WindowSpec::Cumulating { max_size: i64::MAX - 1, step: i64::MAX / 2, offset: 0 },
+            _ => spec.window,
+        };
+        let mut chapters: Vec<(Vec<Seen>, i64)> = Vec::new();
+        let mut clock = i64::MIN;
+        for number in 0..4 {
+            let time = random.pick(&ends).saturating_add(random.within(-3..3)).max(i64::MIN + 1);
+            let row = row(&mut random, &spec.input, 2, time);
+            clock = clock.max(random.pick(&ends).saturating_add(random.within(0..3)));
+            chapters.push((vec![Seen { row, time, number }], clock));
+            clock = clock.saturating_add(1).min(i64::MAX - 1);
+        }
+        let story = Story { chapters, input: Arc::clone(&spec.input), time: spec.time };
+        let outcomes: Vec<_> = operators(&spec)
+            .into_iter()
+            .map(|(_, build)| story.told(OperatorHarness::window_by(&spec, build)).try_outcome())
+            .collect();
+        assert!(outcomes.windows(2).all(|pair| pair[0] == pair[1]), "seed {seed}: {:?}\n{outcomes:#?}", spec.window);
+    }
+}
+
 fn any_trigger(random: &mut Random, merges: bool) -> TriggerSpec {
     match random.below(10) {
         0 => TriggerSpec::EventTime,
