@@ -5,6 +5,7 @@
 //! [`two_phase`] puts a local part in front of exchanges.
 
 pub mod chaining;
+pub mod explain;
 pub mod ids;
 pub mod job_graph;
 pub mod stream_graph;

@@ -13,6 +13,7 @@ pub fn gate(channels: usize) -> (InputGate, Vec<ChannelSender>) {
     let state = GateState {
         channels: (0..channels).map(|_| Channel::default()).collect(),
         ready: VecDeque::new(),
+        held: Vec::new(),
         reader: None,
         reader_gone: false,
     };
@@ -27,6 +28,8 @@ struct GateState {
     channels: Vec<Channel>,
     /// Channels that have something, each once, in the order in which they got it.
     ready: VecDeque<usize>,
+    /// Channels that have something and are paused.
+    held: Vec<usize>,
     /// The reader, if it waits.
     reader: Option<Waker>,
     /// The reader was dropped: what is sent is thrown away, so that no producer waits for ever.
@@ -42,6 +45,10 @@ struct Channel {
     sender: Option<Waker>,
     /// The producer was dropped.
     sender_gone: bool,
+    /// The end of input was sent; nothing more is expected.
+    ended: bool,
+    /// The reader does not want its elements for now.
+    paused: bool,
 }
 
 /// The sending end of a channel. Dropping it before the end of input was sent tells the reader that the producer failed.
@@ -88,6 +95,7 @@ impl ChannelSender {
         }
         let channel = &mut state.channels[self.channel];
         let was_empty = channel.queue.is_empty();
+        channel.ended |= matches!(element, StreamElement::EndOfInput);
         channel.queue.push_back((element, bytes));
         channel.bytes += bytes;
         channel.rows += rows;
@@ -103,7 +111,7 @@ impl Drop for ChannelSender {
         let mut state = lock(&self.shared);
         let channel = &mut state.channels[self.channel];
         channel.sender_gone = true;
-        if channel.queue.is_empty() {
+        if channel.queue.is_empty() && !channel.ended {
             state.ready.push_back(self.channel);
         }
         wake(state.reader.take(), state);
@@ -114,9 +122,15 @@ impl InputGate {
     /// The next element, channels in turn. `Pending` wakes the task when there is one.
     pub fn poll_next(&mut self, waker_cx: &Context<'_>) -> Poll<GateElement> {
         let mut state = lock(&self.shared);
-        let Some(at) = state.ready.pop_front() else {
-            state.reader = Some(waker_cx.waker().clone());
-            return Poll::Pending;
+        let at = loop {
+            match state.ready.pop_front() {
+                Some(at) if state.channels[at].paused => state.held.push(at),
+                Some(at) => break at,
+                None => {
+                    state.reader = Some(waker_cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
         };
         let channel = &mut state.channels[at];
         let Some((element, bytes)) = channel.queue.pop_front() else {
@@ -128,16 +142,24 @@ impl InputGate {
         }
         let has_room = channel.bytes < CHANNEL_BYTES_MAX && channel.rows < CHANNEL_ROWS_MAX;
         let sender = if has_room { channel.sender.take() } else { None };
-        if !channel.queue.is_empty() || (channel.sender_gone && !matches!(element, StreamElement::EndOfInput)) {
+        if !channel.queue.is_empty() || (channel.sender_gone && !channel.ended) {
             state.ready.push_back(at);
         }
         wake(sender, state);
         Poll::Ready(GateElement::Element(at, element))
     }
 
-    /// Whether something waits.
-    pub fn is_ready(&self) -> bool {
-        !lock(&self.shared).ready.is_empty()
+    /// Leaves the elements of `channel` where they are until [`InputGate::resume`].
+    pub fn pause(&mut self, channel: usize) {
+        lock(&self.shared).channels[channel].paused = true;
+    }
+
+    /// Takes from all channels again.
+    pub fn resume(&mut self) {
+        let mut state = lock(&self.shared);
+        state.channels.iter_mut().for_each(|channel| channel.paused = false);
+        let held = std::mem::take(&mut state.held);
+        state.ready.extend(held);
     }
 }
 

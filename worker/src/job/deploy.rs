@@ -15,10 +15,10 @@ use millstream_engine::operators::{Operator, PortId, Stateless};
 use millstream_graph::stream_graph::SourceNode;
 use millstream_graph::{JobEdge, JobGraph, NodeKind, Partitioning};
 
-use super::{JobSpec, StartError};
 use super::commits::Commits;
 use super::metrics::JobMetrics;
 use super::splits::Enumerator;
+use super::{JobSpec, StartError};
 use crate::exchange::{ChannelSender, Edge, InputGate, Outputs, Spread, gate};
 use crate::io::Io;
 use crate::slot::TaskName;

@@ -58,9 +58,15 @@ impl TaskInput {
 const COALESCED_ROWS: usize = 4096;
 
 /// Channels from other tasks, merged: small batches become larger ones, watermarks become one clock.
+///
+/// Nothing is taken from a channel beyond its first element before every channel has spoken. A channel that has not said
+/// yet that it is idle or at its end would hold the clock back, for as long as it happens to take, and rows that are late
+/// would be on time.
 #[derive(Debug)]
 pub struct GateInput {
     gate: InputGate,
+    /// Which channels have spoken; empty once all have.
+    spoken: Vec<bool>,
     merger: WatermarkMerger,
     gathered: Vec<EventBatch>,
     gathered_rows: usize,
@@ -72,6 +78,7 @@ impl GateInput {
     pub fn new(gate: InputGate, channels: usize) -> Self {
         Self {
             gate,
+            spoken: vec![false; channels],
             merger: WatermarkMerger::new(channels),
             gathered: Vec::new(),
             gathered_rows: 0,
@@ -85,12 +92,29 @@ impl GateInput {
                 return Poll::Ready(Ok(element));
             }
             match self.gate.poll_next(waker_cx) {
-                Poll::Ready(GateElement::Element(channel, element)) => self.take(channel, element)?,
+                Poll::Ready(GateElement::Element(channel, element)) => {
+                    self.hear(channel);
+                    self.take(channel, element)?;
+                }
                 Poll::Ready(GateElement::Lost(_)) => return Poll::Ready(Err(TaskError::InputLost)),
                 // Nothing else is there: what was gathered goes on at once.
                 Poll::Pending if self.gathered.is_empty() => return Poll::Pending,
                 Poll::Pending => self.hand_on_gathered()?,
             }
+        }
+    }
+
+    /// `channel` has spoken: it waits for the others to.
+    fn hear(&mut self, channel: usize) {
+        if self.spoken.is_empty() {
+            return;
+        }
+        self.spoken[channel] = true;
+        if self.spoken.iter().all(|spoken| *spoken) {
+            self.spoken.clear();
+            self.gate.resume();
+        } else {
+            self.gate.pause(channel);
         }
     }
 

@@ -65,6 +65,8 @@ pub struct SourceInput {
     ask_again: Option<ProcessingTime>,
     clock: EventClock,
     outgoing: VecDeque<InputElement>,
+    /// What was said last of having splits.
+    said: Option<WatermarkStatus>,
     ended: bool,
 }
 
@@ -98,7 +100,16 @@ impl SourceInput {
             passed_at: ProcessingTime(i64::MIN),
             rows_since: 0,
         };
-        Self { parts, reader, request: None, ask_again: None, clock, outgoing: VecDeque::new(), ended: false }
+        Self {
+            parts,
+            reader,
+            request: None,
+            ask_again: None,
+            clock,
+            outgoing: VecDeque::new(),
+            said: None,
+            ended: false,
+        }
     }
 
     pub(super) fn poll_next(
@@ -199,6 +210,13 @@ impl SourceInput {
                 self.reader.no_more_splits();
                 Ok(())
             }
+        }
+    }
+
+    /// Says whether this reader has a split. It is the first thing that a reader says: whoever reads it waits for that.
+    fn say(&mut self, status: WatermarkStatus) {
+        if self.said.replace(status) != Some(status) {
+            self.outgoing.push_back(InputElement::Element(StreamElement::Status(status)));
         }
     }
 
