@@ -16,6 +16,7 @@ use crate::options::{JobOptions, OptionError, OptionValues, Origin};
 use crate::pipeline::plan_pipeline;
 use crate::problem::{Problem, Problems};
 use crate::session::Session;
+use crate::sql::plan_sql;
 use crate::thread::on_planning_thread;
 
 #[cfg(test)]
@@ -125,10 +126,10 @@ fn pipeline_graph(
     Ok(Planned { graph: planned.graph, options, warnings: planned.warnings })
 }
 
-/// Refuses SQL programs until their planner can be called from here.
-fn sql_graph(_: &ResolvedProgram, _: &str, _: Session) -> Result<Planned, Problems> {
-    let message = "SQL programs cannot be run yet; write the program as `pipeline`";
-    Err(Problem::new(Path::of(&["spec", "program", "sql"]), message).into())
+fn sql_graph(program: &ResolvedProgram, text: &str, session: Session) -> Result<Planned, Problems> {
+    let planned = plan_sql(&program.name, text, session, &millstream_connectors::connector)
+        .map_err(|error| Problem::in_text(Path::of(&["spec", "program", "sql"]), &error))?;
+    Ok(Planned { graph: planned.graph, options: planned.options, warnings: planned.warnings })
 }
 
 /// The options of a manifest as they are gathered.

@@ -16,17 +16,35 @@ use super::types::flink_name;
 
 /// What Flink has beyond what is supported, so that it is refused by name and not as unknown.
 pub(super) const UNSUPPORTED: &[&str] = &[
-    "array_agg", "collect", "cume_dist", "dense_rank", "json_arrayagg", "json_objectagg", "lag", "lead", "listagg", "nth_value",
-    "ntile", "percent_rank", "percentile", "rank", "row_number", "sign_agg", "stddev", "stddev_pop", "stddev_samp", "var_pop",
-    "var_samp", "variance",
+    "array_agg",
+    "collect",
+    "cume_dist",
+    "dense_rank",
+    "json_arrayagg",
+    "json_objectagg",
+    "lag",
+    "lead",
+    "listagg",
+    "nth_value",
+    "ntile",
+    "percent_rank",
+    "percentile",
+    "rank",
+    "row_number",
+    "sign_agg",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "var_pop",
+    "var_samp",
+    "variance",
 ];
 
 /// The aggregate functions by name.
 pub(super) fn all() -> Vec<(&'static str, Arc<AggregateUDF>)> {
     use AggregateFunction as F;
-    let named = |name, function| {
-        (name, Arc::new(AggregateUDF::new_from_impl(StandIn::new(name, Role::Computes(function)))))
-    };
+    let named =
+        |name, function| (name, Arc::new(AggregateUDF::new_from_impl(StandIn::new(name, Role::Computes(function)))));
     let grouping = Arc::new(AggregateUDF::new_from_impl(StandIn::new("grouping", Role::Grouping)));
     vec![
         named("count", F::Count),

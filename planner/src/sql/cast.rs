@@ -131,3 +131,27 @@ pub(super) fn literal_unit(text: &str) -> TimeUnit {
         _ => TimeUnit::Nanosecond,
     }
 }
+
+/// Whether Flink puts a value of type `from` into a column of type `to` without being asked to.
+pub(super) fn implicit(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    match (from, to) {
+        _ if from == to => true,
+        (T::Null, _) => true,
+        (T::Int8, T::Int16 | T::Int32 | T::Int64)
+        | (T::Int16, T::Int32 | T::Int64)
+        | (T::Int32, T::Int64)
+        | (T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Decimal128(_, _), T::Float32 | T::Float64)
+        | (T::Float32, T::Float64) => true,
+        (from, T::Decimal128(_, _)) => from.is_numeric(),
+        (T::Timestamp(_, _), T::Timestamp(_, _)) => true,
+        (T::Timestamp(_, None), T::Date32 | T::Time32(_) | T::Time64(_)) => true,
+        (T::Time32(_) | T::Time64(_), T::Time32(_) | T::Time64(_)) => true,
+        (T::List(from), T::List(to)) => implicit(from.data_type(), to.data_type()),
+        (T::Struct(from), T::Struct(to)) => {
+            from.len() == to.len() && from.iter().zip(to).all(|(from, to)| implicit(from.data_type(), to.data_type()))
+        }
+        (T::Map(from, _), T::Map(to, _)) => implicit(from.data_type(), to.data_type()),
+        _ => false,
+    }
+}

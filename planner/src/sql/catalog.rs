@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_common::{DataFusionError, Result as PlanResult, TableReference};
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use millstream_connectors::{TableColumn, TableSpec};
@@ -172,6 +172,21 @@ impl std::fmt::Debug for Table {
 }
 
 impl Table {
+    /// Its name as plans have it.
+    pub(super) fn reference(&self) -> TableReference {
+        TableReference::bare(self.name.as_str())
+    }
+
+    /// The columns that a connector has.
+    pub(super) fn spec_schema(&self) -> Schema {
+        Schema::new(self.spec.columns.iter().map(|column| column.field.clone()).collect::<Vec<_>>())
+    }
+
+    /// The table as its sink sees it: with the columns that are written.
+    pub(super) fn sink_spec(&self) -> TableSpec {
+        TableSpec { columns: self.sink_columns().into_iter().cloned().collect(), ..self.spec.clone() }
+    }
+
     /// The columns that `INSERT` writes, in order.
     pub(super) fn sink_columns(&self) -> Vec<&TableColumn> {
         self.spec

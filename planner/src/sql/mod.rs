@@ -21,11 +21,14 @@ mod dialect;
 pub mod expression;
 mod interval;
 mod legacy_windows;
+mod lower;
 mod marks;
 mod nodes;
 mod operators;
+mod optimise;
 mod plan_error;
 mod prepass;
+mod program;
 mod queries;
 mod registry;
 mod relation;
@@ -40,7 +43,13 @@ mod zone;
 
 #[cfg(test)]
 mod expression_tests;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod refusal_tests;
 
 pub(crate) use column::plan_column;
-pub(crate) use types::flink_name;
 pub use expression::{ExpressionPlanner, PlannedAggregate, PlannedExpression, plan_aggregate, plan_expression};
+pub use lower::Connectors;
+pub use program::{PlannedSql, plan_sql};
+pub(crate) use types::flink_name;

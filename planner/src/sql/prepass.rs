@@ -85,7 +85,11 @@ fn respell_types(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
         match &mut token.token {
             Token::Word(word) if opens && is_type_constructor(word) => {
                 if word.value.eq_ignore_ascii_case("MULTISET") {
-                    return Err(Error::unsupported(position(token.span.start), "the type MULTISET", "use ARRAY or MAP"));
+                    return Err(Error::unsupported(
+                        position(token.span.start),
+                        "the type MULTISET",
+                        "use ARRAY or MAP",
+                    ));
                 }
                 if word.value.eq_ignore_ascii_case("ROW") {
                     *word = Word { value: "STRUCT".to_owned(), quote_style: None, keyword: Keyword::STRUCT };
@@ -125,7 +129,8 @@ fn respell_time_zones(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         match is_zone.then(|| timestamp_before(&out)).flatten() {
             Some(place) => {
                 let ident = Ident::new("TIMESTAMP_LTZ");
-                out[place].token = Token::Word(Word { value: ident.value, quote_style: None, keyword: Keyword::NoKeyword });
+                out[place].token =
+                    Token::Word(Word { value: ident.value, quote_style: None, keyword: Keyword::NoKeyword });
                 at += 4;
             }
             None => {

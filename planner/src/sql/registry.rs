@@ -53,6 +53,13 @@ impl Functions {
         Ok(Self { scalar, aggregate: aggregates::all().into_iter().collect() })
     }
 
+    /// Calls the function `of` by another name too, in lower case.
+    pub(super) fn alias(&mut self, name: &str, of: &str) {
+        if let Some(function) = self.scalar(of) {
+            self.scalar.insert(name.to_owned(), function);
+        }
+    }
+
     /// The scalar function called `name`, in lower case.
     pub(super) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         self.scalar.get(name).map(Arc::clone)

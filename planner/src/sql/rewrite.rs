@@ -89,7 +89,9 @@ impl Rewrite<'_> {
         };
         let cast = |to: &SqlType| call(&format!("{prefix}{to}"), vec![expr.clone()], span);
         Ok(match to {
-            SqlType::Varchar(Some(length)) | SqlType::CharVarying(Some(length)) | SqlType::CharacterVarying(Some(length)) => {
+            SqlType::Varchar(Some(length))
+            | SqlType::CharVarying(Some(length))
+            | SqlType::CharacterVarying(Some(length)) => {
                 call("left", vec![cast(&SqlType::String(None)), number(characters(*length)?, span)], span)
             }
             SqlType::Char(length) | SqlType::Character(length) => {
@@ -137,8 +139,10 @@ fn plain_interval(interval: &Interval) -> Result<Expr> {
 
 /// `TIMESTAMP '…'` has as many digits as it is written with.
 fn precise(typed: &mut TypedString) {
-    if let (SqlType::Timestamp(precision @ None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone), Value::SingleQuotedString(text)) =
-        (&mut typed.data_type, &typed.value.value)
+    if let (
+        SqlType::Timestamp(precision @ None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone),
+        Value::SingleQuotedString(text),
+    ) = (&mut typed.data_type, &typed.value.value)
     {
         *precision = Some(match literal_unit(text) {
             TimeUnit::Second | TimeUnit::Millisecond => 3,

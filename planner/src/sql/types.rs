@@ -16,8 +16,29 @@ use crate::error::{Error, Result};
 
 /// The names of types, for suggestions.
 const NAMES: &[&str] = &[
-    "BOOLEAN", "TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "NUMERIC", "CHAR", "VARCHAR",
-    "STRING", "BINARY", "VARBINARY", "BYTES", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "ARRAY", "MAP", "ROW",
+    "BOOLEAN",
+    "TINYINT",
+    "SMALLINT",
+    "INT",
+    "INTEGER",
+    "BIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+    "NUMERIC",
+    "CHAR",
+    "VARCHAR",
+    "STRING",
+    "BINARY",
+    "VARBINARY",
+    "BYTES",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "ARRAY",
+    "MAP",
+    "ROW",
 ];
 
 /// Turns types into Arrow types for a session's time zone. Every type goes through it: what it refuses is refused.
@@ -80,7 +101,9 @@ impl Types {
     fn named(&self, name: &str, modifiers: &[String]) -> Result<DataType> {
         let precision = match modifiers {
             [] => 6,
-            [digits] => digits.parse().map_err(|_| Error::new(format!("the precision of {name}({digits}) is not a number")))?,
+            [digits] => {
+                digits.parse().map_err(|_| Error::new(format!("the precision of {name}({digits}) is not a number")))?
+            }
             [_, _, ..] => return Err(Error::new(format!("the type {name} takes one precision"))),
         };
         match name.to_ascii_uppercase().as_str() {

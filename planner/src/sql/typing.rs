@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_expr::Expr;
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::Expr;
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::create_physical_expr;
 use datafusion_physical_expr::execution_props::ExecutionProps;
@@ -19,8 +19,20 @@ use super::registry::Functions;
 
 /// Functions whose result has the type of their arguments, so that the type of a literal among them matters. The others
 /// coerce their arguments by themselves, and some look at literals while planning.
-const TYPED_BY_ARGUMENTS: &[&str] =
-    &["abs", "coalesce", "greatest", "if", "ifnull", "least", "make_array", "mod", "named_struct", "nullif", "nvl", "struct"];
+const TYPED_BY_ARGUMENTS: &[&str] = &[
+    "abs",
+    "coalesce",
+    "greatest",
+    "if",
+    "ifnull",
+    "least",
+    "make_array",
+    "mod",
+    "named_struct",
+    "nullif",
+    "nvl",
+    "struct",
+];
 
 /// `expr` over `schema` with types settled and constants folded.
 pub(super) fn finish(expr: Expr, schema: &DFSchema, context: &Context<'_>) -> Result<Expr> {

@@ -215,7 +215,9 @@ impl Grouped<'_> {
     ) -> Result<LogicalPlan> {
         let mut columns = Columns::default();
         let keys = keys_of(group, roles);
-        keys.iter().enumerate().for_each(|(place, key)| drop(columns.push(key.clone(), format!("k{place}"))));
+        for (place, key) in keys.iter().enumerate() {
+            columns.push(key.clone(), format!("k{place}"));
+        }
         let (window, time, time_column) = match source {
             Source::Function(stripped) => {
                 let time = Expr::Column(stripped.time.clone());
