@@ -55,7 +55,13 @@ impl Grid {
             Self::Attached { .. } => return None,
         };
         let start = window_start(time, offset, size)?;
-        let pane = TimeWindow { start, end: start.checked_add(size)? };
+        let end = match (self, start.checked_add(size)) {
+            (_, Some(end)) => end,
+            // Between two windows a pane may reach beyond the times there are: no window does.
+            (Self::Sliding { .. }, None) => i64::MAX,
+            (Self::Tumbling { .. } | Self::Cumulating { .. } | Self::Attached { .. }, None) => return None,
+        };
+        let pane = TimeWindow { start, end };
         (self.needed(pane) != Needed::Beyond).then_some(pane)
     }
 
@@ -81,7 +87,8 @@ fn needed_by_sliding(pane: TimeWindow, size: i64, slide: i64, offset: i64) -> Ne
     // The last window that starts at or before the pane, and the first that ends at or after it.
     let Some(last_start) = window_start(pane.start, offset, slide) else { return Needed::Beyond };
     let Some(last_end) = last_start.checked_add(size) else { return Needed::Beyond };
-    if last_end < pane.end {
+    // A window has the whole pane in it or nothing of it.
+    if last_end <= pane.start {
         return Needed::InNoWindow;
     }
     let first_start = Grid::sliding_end_from(pane.end, size, slide, offset).and_then(|end| end.checked_sub(size));
