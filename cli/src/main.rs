@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod exit;
 mod explain;
 mod logging;
@@ -29,6 +30,8 @@ enum Command {
     Run(run::Run),
     /// Print how a job would be run: operators, chains, exchanges, slots.
     Explain(explain::Explain),
+    /// Measure how fast queries run here.
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -40,5 +43,6 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Run(run) => run.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Bench(bench) => bench.run(),
     }
 }

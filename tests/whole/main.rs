@@ -1,5 +1,8 @@
 //! Tests of the whole: the binary run as a person would run it, over real files.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
 mod cli;
 mod flights;
+mod nexmark;
 mod tidy;

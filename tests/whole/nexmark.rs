@@ -108,13 +108,7 @@ fn q1_converts_prices() {
     for bid in bids() {
         let price = i128::from(bid.price) * 908;
         let price = format!("{}.{:03}", price / 1000, price % 1000);
-        answer.add(&[
-            Number(bid.auction),
-            Number(bid.bidder),
-            Text(&price),
-            Number(bid.date_time),
-            Text(&bid.extra),
-        ]);
+        answer.add(&[Number(bid.auction), Number(bid.bidder), Text(&price), Number(bid.date_time), Text(&bid.extra)]);
     }
     agree("q1", &answer);
 }

@@ -1,5 +1,7 @@
 //! Jobs that really run: slots with their threads, channels, splits, commits.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
 mod support;
 
 use std::collections::BTreeMap;

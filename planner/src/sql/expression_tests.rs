@@ -30,7 +30,7 @@ fn planned(text: &str) -> String {
         Ok(planned) => format!(
             "{}: {}{} := {}",
             planned.field.name(),
-            types::flink_name(planned.field.data_type()),
+            flink_name(planned.field.data_type()),
             if planned.field.is_nullable() { "" } else { " NOT NULL" },
             planned.expression
         ),
@@ -47,7 +47,7 @@ fn aggregate(text: &str) -> String {
             format!(
                 "{}: {}{} := {:?}({}{argument}){filter}",
                 planned.output.name(),
-                types::flink_name(planned.output.data_type()),
+                flink_name(planned.output.data_type()),
                 if planned.output.is_nullable() { "" } else { " NOT NULL" },
                 planned.function,
                 if planned.distinct { "distinct " } else { "" },

@@ -176,7 +176,7 @@ impl Program<'_> {
         let plan = windows::lower(plan, &table.name, &zone)?;
         let at = |error| explained(&error).or_at(place);
         let typed = optimise::typed(plan, &context).map_err(at)?;
-        let plan = self.into_table(typed, &table, columns, place)?;
+        let plan = self.as_table_rows(typed, &table, columns, place)?;
         let plan = optimise::optimised(plan, &context).map_err(at)?;
         drop(context);
         self.inserts.push(Insert { table, plan });
@@ -184,7 +184,7 @@ impl Program<'_> {
     }
 
     /// The columns of `plan`, by their places, as those of `table`.
-    fn into_table(
+    fn as_table_rows(
         &self,
         plan: LogicalPlan,
         table: &Table,

@@ -39,10 +39,11 @@ impl Syntax {
         let (message, reported) = split(text);
         let farthest = self.dialect.farthest();
         let at_end = reported.line == 0 && message.ends_with("EOF");
-        if farthest > reported && !at_end {
-            if let Some(token) = self.tokens.iter().find(|token| token.span.start == farthest) {
-                return Error::at(position(farthest), format!("unexpected `{}`", token.token));
-            }
+        if farthest > reported
+            && !at_end
+            && let Some(token) = self.tokens.iter().find(|token| token.span.start == farthest)
+        {
+            return Error::at(position(farthest), format!("unexpected `{}`", token.token));
         }
         let message = message.replace("found: EOF", "found the end of the text").replace("Expected: ", "expected ");
         let place = if at_end { self.end() } else { position(reported) };

@@ -98,6 +98,9 @@ enum Source {
     Columns { start: Column, end: Column },
 }
 
+/// For each grouping set, which of the grouping expressions it has.
+type Members = Vec<Vec<bool>>;
+
 impl Grouped<'_> {
     fn lowered(&self) -> Result<LogicalPlan> {
         let (group, sets) = self.sets()?;
@@ -165,7 +168,7 @@ impl Grouped<'_> {
     }
 
     /// The grouping expressions, each once, and which of them each grouping set has.
-    fn sets(&self) -> Result<(Vec<Expr>, Option<Vec<Vec<bool>>>)> {
+    fn sets(&self) -> Result<(Vec<Expr>, Option<Members>)> {
         let [Expr::GroupingSet(set)] = self.group else { return Ok((self.group.to_vec(), None)) };
         let all: Vec<Expr> =
             grouping_set_to_exprlist(self.group).map_err(|error| explained(&error))?.into_iter().cloned().collect();
@@ -193,7 +196,7 @@ impl Grouped<'_> {
         stripped: Stripped,
         group: &[Expr],
         roles: &[Part],
-        sets: Option<Vec<Vec<bool>>>,
+        sets: Option<Members>,
     ) -> Result<LogicalPlan> {
         let keys = keys_of(group, roles);
         if stripped.windows.window.merges() && (!stripped.groups_by_keys(&keys) || sets.is_some()) {
@@ -211,7 +214,7 @@ impl Grouped<'_> {
         source: &Source,
         group: &[Expr],
         roles: &[Part],
-        sets: Option<Vec<Vec<bool>>>,
+        sets: Option<Members>,
     ) -> Result<LogicalPlan> {
         let mut columns = Columns::default();
         let keys = keys_of(group, roles);

@@ -115,7 +115,7 @@ impl Deployment<'_> {
         }
     }
 
-    fn source(&mut self, node: usize, of: &SourceNode, subtask: u32) -> Result<Box<SourceInput>> {
+    fn source(&self, node: usize, of: &SourceNode, subtask: u32) -> Result<Box<SourceInput>> {
         let parallelism = self.graph.program.nodes[node].parallelism;
         let missing = || Error::internal(format!("source {node} has no enumerator"));
         let enumerator = self.enumerators.get(&node).ok_or_else(missing)?;
@@ -209,9 +209,12 @@ fn edges_from(graph: &JobGraph, vertex: usize) -> impl Iterator<Item = (usize, &
 /// The gates of all tasks and the senders into them, until the tasks take them.
 struct Channels {
     gates: HashMap<(usize, u32), (InputGate, usize)>,
-    /// By receiving vertex and subtask: senders in the order of edges and sending subtasks.
-    senders: HashMap<(usize, u32), Vec<(usize, u32, ChannelSender)>>,
+    /// By receiving vertex and subtask.
+    senders: HashMap<(usize, u32), Vec<Incoming>>,
 }
+
+/// The edge and the sending subtask of a channel, and its sending end.
+type Incoming = (usize, u32, ChannelSender);
 
 impl Channels {
     fn between(graph: &JobGraph) -> Self {

@@ -81,10 +81,13 @@ impl Task {
     }
 }
 
+/// Ends at the time that a timer is armed for.
+type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Wakes a task at the time that it waits for.
 #[derive(Default)]
 struct Timer {
-    armed: Option<(ProcessingTime, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    armed: Option<(ProcessingTime, Sleep)>,
 }
 
 impl Timer {

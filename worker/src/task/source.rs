@@ -65,8 +65,8 @@ pub struct SourceInput {
     ask_again: Option<ProcessingTime>,
     clock: EventClock,
     outgoing: VecDeque<InputElement>,
-    /// What was said last of having splits.
-    said: Option<WatermarkStatus>,
+    /// Whether anything was said of having splits.
+    has_spoken: bool,
     ended: bool,
 }
 
@@ -107,7 +107,7 @@ impl SourceInput {
             ask_again: None,
             clock,
             outgoing: VecDeque::new(),
-            said: None,
+            has_spoken: false,
             ended: false,
         }
     }
@@ -197,12 +197,17 @@ impl SourceInput {
         self.request = None;
         match answer? {
             SplitAnswer::Assigned(split) => {
+                // The first thing that a reader says is whether it has a split: whoever reads it waits for that.
+                if !std::mem::replace(&mut self.has_spoken, true) {
+                    self.pass_on(Passed { status: Some(WatermarkStatus::Active), ..Passed::default() });
+                }
                 self.clock_of(&split.id, now);
                 self.reader.add_split(split)
             }
             SplitAnswer::AskAgain(at) => {
                 self.ask_again = Some(at);
                 let passed = self.clock.merger.wait_for_channels();
+                self.has_spoken |= passed.status.is_some();
                 self.pass_on(passed);
                 Ok(())
             }
@@ -210,13 +215,6 @@ impl SourceInput {
                 self.reader.no_more_splits();
                 Ok(())
             }
-        }
-    }
-
-    /// Says whether this reader has a split. It is the first thing that a reader says: whoever reads it waits for that.
-    fn say(&mut self, status: WatermarkStatus) {
-        if self.said.replace(status) != Some(status) {
-            self.outgoing.push_back(InputElement::Element(StreamElement::Status(status)));
         }
     }
 
@@ -229,7 +227,7 @@ impl SourceInput {
             let batch = self.with_event_time(rows.rows)?;
             self.outgoing.push_back(InputElement::Element(StreamElement::Batch(batch)));
         }
-        if self.clock.bounded && rows.split_rows % self.clock.positions == 0 {
+        if self.clock.bounded && rows.split_rows.is_multiple_of(self.clock.positions) {
             self.pass_on_promise(&rows.split);
         }
         self.pass_on_promises(now, false);

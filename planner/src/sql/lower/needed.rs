@@ -23,7 +23,7 @@ pub(super) enum Need {
     /// All of it.
     All,
     /// These fields of it.
-    Fields(BTreeMap<String, Need>),
+    Fields(BTreeMap<String, Self>),
 }
 
 impl Need {

@@ -35,6 +35,7 @@ pub(in crate::sql) struct ColumnDefinition {
 
 /// What a column holds.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a table has some tens of columns, each read once")]
 pub(in crate::sql) enum ColumnKind {
     /// `name type [NOT NULL]`.
     Physical { sql_type: SqlType, type_place: Option<Position>, not_null: bool },

@@ -28,6 +28,7 @@ pub(super) struct Placed {
 
 /// What a program is made of.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a program has some tens of statements, each read once")]
 pub(super) enum Statement {
     /// `CREATE TABLE`.
     CreateTable(CreateTable),
