@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A subtask with several splits makes their blocks in the order of the stream, so that their watermarks go forward
-//! together. [`generator`] tells what an event is, [`columns`] makes many of them, [`source`] deals them out.
+//! together. [`generator`] tells what an event is, `columns` makes many of them, `source` deals them out.
 
 mod columns;
 pub mod generator;

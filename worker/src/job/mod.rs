@@ -1,7 +1,7 @@
 //! A job in one process: its tasks deployed into slots, its splits handed out, its results committed.
 //!
 //! # Flow
-//! 1. [`deploy::tasks`] makes the tasks of every vertex and the channels between them.
+//! 1. `deploy::tasks` makes the tasks of every vertex and the channels between them.
 //! 2. Each slot's thread starts; [`RunningJob::wait`] listens to the tasks' reports.
 //! 3. The first failure cancels the others and is the job's answer.
 //! 4. When all tasks have ended, what the sinks have closed is committed. A job without end commits as it goes, since there

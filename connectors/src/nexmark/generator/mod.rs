@@ -2,7 +2,7 @@
 //!
 //! An auction house is simulated: people register, open auctions and bid. The stream is a row of *epochs*: with the usual
 //! proportions 1 : 3 : 46, each has one person, three auctions and 46 bids, in that order. So the kind of an event, its id
-//! and its time follow from its number, and the rest from random numbers that are counted ([`random`]):
+//! and its time follow from its number, and the rest from random numbers that are counted (`random`):
 //!
 //! ```text
 //! number      0   1   2   3   4 … 49 │ 50  51  52  53  54 … 99 │ 100 …
@@ -136,7 +136,7 @@ impl GeneratorConfig {
         self.epoch_events
     }
 
-    /// How many epochs a page has. A page is what a block may not cross; see [`extras`].
+    /// How many epochs a page has. A page is what a block may not cross; see `extras`.
     pub fn page_epochs(&self) -> u64 {
         self.page_epochs
     }
