@@ -497,3 +497,6 @@ impl Operator for GridWindows {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;
