@@ -646,7 +646,7 @@ fn a_very_long_line_of_steps_is_planned() {
 
 #[test]
 fn the_committed_reference_is_current() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/pipeline.md");
+    let path = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../docs/pipeline.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, super::reference()).unwrap();
     }
