@@ -5,4 +5,5 @@
 mod cli;
 mod flights;
 mod nexmark;
+mod sql;
 mod tidy;

@@ -47,17 +47,22 @@ fn sums(function: &str, expected: &Expect) {
 
 #[test]
 fn tumbling_windows_sum_up_by_key() {
-    sums("TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '2' SECOND)", &expect![[r#"
+    sums(
+        "TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '2' SECOND)",
+        &expect![[r#"
         +I[a, 3, 1970-01-01T00:00, 1970-01-01T00:00:02]
         +I[a, 4, 1970-01-01T00:00:02, 1970-01-01T00:00:04]
         +I[a, 5, 1970-01-01T00:00:06, 1970-01-01T00:00:08]
         +I[a, 9, 1970-01-01T00:00:24, 1970-01-01T00:00:26]
-        +I[b, 3, 1970-01-01T00:00, 1970-01-01T00:00:02]"#]]);
+        +I[b, 3, 1970-01-01T00:00, 1970-01-01T00:00:02]"#]],
+    );
 }
 
 #[test]
 fn hopping_windows_overlap() {
-    sums("HOP(TABLE s, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '3' SECOND)", &expect![[r#"
+    sums(
+        "HOP(TABLE s, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '3' SECOND)",
+        &expect![[r#"
         +I[a, 1, 1969-12-31T23:59:58, 1970-01-01T00:00:01]
         +I[a, 3, 1969-12-31T23:59:59, 1970-01-01T00:00:02]
         +I[a, 4, 1970-01-01T00:00:02, 1970-01-01T00:00:05]
@@ -71,12 +76,15 @@ fn hopping_windows_overlap() {
         +I[a, 9, 1970-01-01T00:00:25, 1970-01-01T00:00:28]
         +I[b, 3, 1969-12-31T23:59:59, 1970-01-01T00:00:02]
         +I[b, 3, 1970-01-01T00:00, 1970-01-01T00:00:03]
-        +I[b, 3, 1970-01-01T00:00:01, 1970-01-01T00:00:04]"#]]);
+        +I[b, 3, 1970-01-01T00:00:01, 1970-01-01T00:00:04]"#]],
+    );
 }
 
 #[test]
 fn cumulating_windows_grow() {
-    sums("CUMULATE(TABLE s, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '3' SECOND)", &expect![[r#"
+    sums(
+        "CUMULATE(TABLE s, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '3' SECOND)",
+        &expect![[r#"
         +I[a, 1, 1970-01-01T00:00, 1970-01-01T00:00:01]
         +I[a, 3, 1970-01-01T00:00, 1970-01-01T00:00:02]
         +I[a, 5, 1970-01-01T00:00:06, 1970-01-01T00:00:08]
@@ -85,27 +93,34 @@ fn cumulating_windows_grow() {
         +I[a, 9, 1970-01-01T00:00:24, 1970-01-01T00:00:26]
         +I[a, 9, 1970-01-01T00:00:24, 1970-01-01T00:00:27]
         +I[b, 3, 1970-01-01T00:00, 1970-01-01T00:00:02]
-        +I[b, 3, 1970-01-01T00:00, 1970-01-01T00:00:03]"#]]);
+        +I[b, 3, 1970-01-01T00:00, 1970-01-01T00:00:03]"#]],
+    );
 }
 
 #[test]
 fn sessions_end_when_a_key_is_silent() {
-    sums("SESSION(TABLE s PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECOND)", &expect![[r#"
+    sums(
+        "SESSION(TABLE s PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECOND)",
+        &expect![[r#"
         +I[a, 5, 1970-01-01T00:00:07, 1970-01-01T00:00:09]
         +I[a, 7, 1970-01-01T00:00, 1970-01-01T00:00:04.500]
         +I[a, 9, 1970-01-01T00:00:25, 1970-01-01T00:00:27]
-        +I[b, 3, 1970-01-01T00:00:01.500, 1970-01-01T00:00:03.500]"#]]);
+        +I[b, 3, 1970-01-01T00:00:01.500, 1970-01-01T00:00:03.500]"#]],
+    );
 }
 
 #[test]
 fn an_offset_shifts_windows() {
-    sums("TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '0.5' SECOND)", &expect![[r#"
+    sums(
+        "TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '0.5' SECOND)",
+        &expect![[r#"
         +I[a, 1, 1969-12-31T23:59:58.500, 1970-01-01T00:00:00.500]
         +I[a, 2, 1970-01-01T00:00:00.500, 1970-01-01T00:00:02.500]
         +I[a, 4, 1970-01-01T00:00:02.500, 1970-01-01T00:00:04.500]
         +I[a, 5, 1970-01-01T00:00:06.500, 1970-01-01T00:00:08.500]
         +I[a, 9, 1970-01-01T00:00:24.500, 1970-01-01T00:00:26.500]
-        +I[b, 3, 1970-01-01T00:00:00.500, 1970-01-01T00:00:02.500]"#]]);
+        +I[b, 3, 1970-01-01T00:00:00.500, 1970-01-01T00:00:02.500]"#]],
+    );
 }
 
 #[test]

@@ -101,6 +101,11 @@ impl Catalog {
         self.entries.insert(name.to_owned(), entry);
     }
 
+    /// Whether nothing was created yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether there is something under this name already; `IF NOT EXISTS` makes that no error.
     pub(super) fn is_taken(&self, name: &Name, if_not_exists: bool) -> Result<bool> {
         match self.entries.contains_key(&name.text) {

@@ -229,6 +229,10 @@ fn options(written: &CreateTable) -> Result<Options> {
         let message = "'scan.bad-rows.dead-letter-table' needs 'scan.bad-rows' = 'deadLetter' beside it";
         return Err(Error::at(written.name.place, message));
     }
+    if ours.dead_letters.is_none() && left.get("scan.bad-rows").is_some_and(|policy| policy == "deadLetter") {
+        let message = "'scan.bad-rows' = 'deadLetter' needs a table for them: 'scan.bad-rows.dead-letter-table' = '…'";
+        return Err(Error::at(written.name.place, message));
+    }
     let connector = left.remove("connector");
     Ok((left, connector, ours))
 }

@@ -44,6 +44,8 @@ mod zone;
 #[cfg(test)]
 mod expression_tests;
 #[cfg(test)]
+mod nexmark_tests;
+#[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
 mod refusal_tests;

@@ -1,4 +1,5 @@
-//! The queries of Nexmark as its suite has them, over its own tables and views.
+//! The queries of Nexmark (<https://github.com/nexmark/nexmark>, Apache-2.0) in its dialect, over tables and views with its
+//! columns.
 //!
 //! What matters beyond that they are planned is what is read for them: of each event only the fields of a bid that the query
 //! names, whatever the watermark needs of the others.

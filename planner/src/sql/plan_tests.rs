@@ -370,24 +370,20 @@ fn union_all_and_unnest_are_planned() {
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns k Utf8, v Int32, tags List(Utf8), person Struct("name": Utf8)
                 watermark Expression of ts@0 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+              Unnest [3bcb1bbed91b14279f74551249acbaef]
+                unnest tags@2
               Project [92862829086b58e26233e7038d1b8c24]
                 select k@0 AS k, v@1 AS v
               Project [04152eed16c3c224f0db4639786ab725]
                 select get_field(person@3, name) AS k, 7 AS v
-              Unnest [3bcb1bbed91b14279f74551249acbaef]
-                unnest tags@2
               Project [d76a95ac2f408d3b1dd1875b02c1a17b]
                 select __element@4 AS k, 1 AS v
 
             task 1: parallelism 1, slot sharing group default
               reads Project of task 0, forward
               reads Project of task 0, forward
-              Union [e45676c13d6945b2a6946e0ebf1b1d45]
-
-            task 2: parallelism 1, slot sharing group default
-              reads Union of task 1, forward
               reads Project of task 0, forward
-              Union [0738a5fb6b82f505e6a6ab5c8dead521]
+              Union [e45676c13d6945b2a6946e0ebf1b1d45]
               Project [5d1f72e4bfaf8fe69e4927d72c444095]
                 select k@0 AS k, CAST(v@1 AS Int64) AS n
               Sink: out2 [857b9094adcd24493883edd8fd5124be]
@@ -453,6 +449,22 @@ fn bad_rows_go_to_the_table_that_is_named_for_them() {
                 columns split Utf8, row Int64, reason Utf8, raw Utf8
         "#]],
     );
+}
+
+#[test]
+fn names_that_come_twice_are_numbered() {
+    let text = planned(
+        "CREATE TABLE w (a STRING, b STRING, c INT) WITH ('connector' = 'print'); INSERT INTO w SELECT k, k, v FROM t;",
+    );
+    assert!(text.contains("select k@0 AS a, k@0 AS b, v@1 AS c"), "{text}");
+    let text = planned("CREATE VIEW twice AS SELECT *, k FROM t; INSERT INTO out2 SELECT k0, v FROM twice;");
+    assert!(text.contains("select k@0 AS k"), "{text}");
+}
+
+#[test]
+fn the_time_zone_is_settled_before_the_first_table() {
+    let text = planned("SET 'table.local-time-zone' = 'Asia/Tokyo'; INSERT INTO out2 SELECT k, v FROM t;");
+    assert!(text.contains("must be SET before the first table"), "{text}");
 }
 
 #[test]

@@ -81,13 +81,15 @@ impl Program<'_> {
     fn run(&mut self, statement: Statement, place: Option<Position>) -> Result<()> {
         match statement {
             Statement::Set { key, value } => {
+                let before = self.session.job().time_zone.clone();
                 let remark = self.session.set(&key, &value)?;
                 self.warnings.extend(remark);
-                self.functions_again()
+                self.session_has_changed(&before)
             }
             Statement::Reset { key } => {
+                let before = self.session.job().time_zone.clone();
                 self.session.reset(key.as_deref())?;
-                self.functions_again()
+                self.session_has_changed(&before)
             }
             Statement::CreateTable(table) => self.create_table(table),
             Statement::CreateView { name, if_not_exists, columns, query } => {
@@ -101,6 +103,14 @@ impl Program<'_> {
             Statement::Drop { what, name, if_exists } => self.catalog.drop(what, &name, if_exists),
             Statement::Insert { table, columns, query } => self.insert(&table, &columns, *query, place),
         }
+    }
+
+    /// The time zone is part of the types of columns, so it cannot change under tables that are there.
+    fn session_has_changed(&mut self, zone_before: &str) -> Result<()> {
+        if self.session.job().time_zone != zone_before && !self.catalog.is_empty() {
+            return Err(Error::new("the time zone must be SET before the first table is created"));
+        }
+        self.functions_again()
     }
 
     /// The functions for the session as it is now.

@@ -33,9 +33,38 @@ impl VisitorMut for Rewrite {
     type Break = Error;
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        select.projection.iter_mut().enumerate().for_each(|(place, item)| name(item, place));
+        names(&mut select.projection);
         let outcome = select.from.iter_mut().try_for_each(unnest).and_then(|()| legacy_windows::rewrite(select));
         outcome.map_or_else(ControlFlow::Break, ControlFlow::Continue)
+    }
+}
+
+/// Names all items; a name that there is already gets a number, as in Flink.
+fn names(items: &mut [SelectItem]) {
+    let has_all =
+        items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)));
+    let mut taken: Vec<String> = Vec::new();
+    for (place, item) in items.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(Expr::Identifier(ident)) = item {
+            let again = has_all || taken.contains(&ident.value);
+            if again {
+                let mut numbers = 0_usize..;
+                let free = |number: &usize| !taken.contains(&format!("{}{number}", ident.value));
+                let number = numbers.find(free).unwrap_or_default();
+                let alias = Ident::with_span(ident.span, format!("{}{number}", ident.value));
+                *item = SelectItem::ExprWithAlias { expr: Expr::Identifier(ident.clone()), alias };
+            }
+        }
+        name(item, place);
+        match item {
+            SelectItem::UnnamedExpr(Expr::Identifier(ident)) | SelectItem::ExprWithAlias { alias: ident, .. } => {
+                taken.push(ident.value.clone());
+            }
+            SelectItem::UnnamedExpr(_)
+            | SelectItem::ExprWithAliases { .. }
+            | SelectItem::QualifiedWildcard(_, _)
+            | SelectItem::Wildcard(_) => {}
+        }
     }
 }
 

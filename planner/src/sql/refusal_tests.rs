@@ -303,3 +303,16 @@ fn statements_and_tables_that_cannot_be_are_refused() {
         "",
     ]));
 }
+
+#[test]
+fn long_and_deep_programs_are_planned_or_refused_and_never_a_crash() {
+    let union = |n: usize| format!("INSERT INTO out2 {};", vec!["SELECT k, v FROM t"; n].join(" UNION ALL "));
+    assert!(planned(&union(100)).starts_with("job"), "100 inputs");
+    assert!(planned(&union(300)).contains("200 SELECTs at most"), "300 inputs");
+    let nested =
+        |n: usize| format!("INSERT INTO out2 SELECT k, v FROM {}t{};", "(SELECT k, v FROM ".repeat(n), ")".repeat(n));
+    assert!(planned(&nested(20)).starts_with("job"), "{}", planned(&nested(20)));
+    assert!(planned(&nested(1_000)).starts_with("error"), "1000 levels");
+    let chain = format!("INSERT INTO out2 SELECT k, v FROM t WHERE {};", vec!["v = 1"; 400].join(" OR "));
+    assert!(planned(&chain).starts_with("job"), "400 conditions");
+}

@@ -3,7 +3,7 @@
 //! DataFusion asks this planner first for everything in FROM. A window function becomes a [`Step`] over the plan of its
 //! table; it has no windows yet, only what they are.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use datafusion_common::{Column, DataFusionError, ExprSchema, Result as PlanResult, plan_err};
 use datafusion_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
@@ -32,16 +32,12 @@ pub(super) struct Relations {
     functions: Arc<Functions>,
     zone: ZoneOffsets,
     /// The view that is being planned.
-    view: Mutex<String>,
+    view: String,
 }
 
 impl Relations {
     pub(super) fn new(functions: Arc<Functions>, zone: ZoneOffsets, view: &str) -> Self {
-        Self { functions, zone, view: Mutex::new(view.to_owned()) }
-    }
-
-    fn view(&self) -> String {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        Self { functions, zone, view: view.to_owned() }
     }
 }
 
@@ -127,7 +123,7 @@ impl Relations {
             time: attribute,
             keys_of_group: call.keys_of_group,
             relation,
-            view: self.view(),
+            view: self.view.clone(),
             place: call.place,
         };
         Step::plan(Kind::Windows(windows), input, exprs)

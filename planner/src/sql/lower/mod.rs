@@ -127,7 +127,7 @@ impl Lowering<'_> {
                 }
             }
             LogicalPlan::Union(union) => {
-                let inputs = union.inputs.iter().map(|input| self.plan(input)).collect::<Result<Vec<_>>>()?;
+                let inputs = flattened(plan).into_iter().map(|input| self.plan(input)).collect::<Result<Vec<_>>>()?;
                 self.union(inputs, &union.schema)
             }
             other => match Step::of(other) {
@@ -292,6 +292,14 @@ impl Lowering<'_> {
             all.push(&number);
         }
         OperatorId::derived(&all)
+    }
+}
+
+/// The inputs of a union, and of the unions among them.
+fn flattened(plan: &LogicalPlan) -> Vec<&LogicalPlan> {
+    match plan {
+        LogicalPlan::Union(union) => union.inputs.iter().flat_map(|input| flattened(input)).collect(),
+        other => vec![other],
     }
 }
 
