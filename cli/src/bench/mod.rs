@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 mod checksum;
 mod measure;
 mod nexmark;
+mod words;
 
 /// Measure how fast queries run here.
 #[derive(Debug, Args)]
@@ -22,12 +23,15 @@ pub(crate) struct Bench {
 enum Suite {
     /// Queries of the Nexmark suite, over generated events or a file of bids.
     Nexmark(nexmark::Nexmark),
+    /// Words counted in lines of text.
+    Words(words::Words),
 }
 
 impl Bench {
     pub(crate) fn run(&self) -> ExitCode {
         match &self.suite {
             Suite::Nexmark(nexmark) => nexmark.run(),
+            Suite::Words(words) => words.run(),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! `CARDINALITY`, `ELEMENT`, `ARRAY_CONTAINS`, `STR_TO_MAP`.
+//! `CARDINALITY`, `ELEMENT`, `ARRAY_CONTAINS`, `SPLIT`, `STR_TO_MAP`.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, MapBuilder, MapFieldNames, StringBuilder, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, ListBuilder, MapBuilder, MapFieldNames, StringBuilder, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Fields, Int32Type};
 use arrow::row::{RowConverter, SortField};
@@ -18,6 +18,7 @@ pub(super) fn definitions() -> Vec<Definition> {
         Definition::new("cardinality", exactly(&[Kind::Collection]), DataType::Int32, cardinality),
         Definition::new("element", exactly(&[Kind::List]), Returns::Rule(type_of_element), element),
         Definition::new("array_contains", Takes::Rule(contains_arguments), DataType::Boolean, contains),
+        Definition::new("split", exactly(&[Kind::Text; 2]), DataType::new_list(DataType::Utf8, true), split),
         Definition::new("str_to_map", optional(1, &[Kind::Text; 3]), text_map(), str_to_map)
             .checked(delimiters_are_valid),
     ]
@@ -103,6 +104,35 @@ fn contains(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 /// `MAP<STRING, STRING>`.
+/// `SPLIT(text, delimiter)`: the pieces between the delimiters, empty ones too; an empty delimiter gives the characters.
+fn split(call: &Call<'_>) -> Result<ArrayRef> {
+    let (texts, delimiters) = (call.text(0)?, call.text(1)?);
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for row in 0..call.rows {
+        let (Some(text), Some(delimiter)) = (texts.get(row), delimiters.get(row)) else {
+            lists.append_null();
+            continue;
+        };
+        let pieces = lists.values();
+        match delimiter.as_bytes() {
+            [] if text.is_empty() => pieces.append_value(""),
+            [] => text.char_indices().for_each(|(at, char)| pieces.append_value(&text[at..at + char.len_utf8()])),
+            // One byte is searched for without a searcher being built for every row.
+            [byte] if byte.is_ascii() => {
+                let mut start = 0;
+                for at in memchr::memchr_iter(*byte, text.as_bytes()) {
+                    pieces.append_value(&text[start..at]);
+                    start = at + 1;
+                }
+                pieces.append_value(&text[start..]);
+            }
+            _ => text.split(delimiter).for_each(|piece| pieces.append_value(piece)),
+        }
+        lists.append(true);
+    }
+    Ok(Arc::new(lists.finish()))
+}
+
 fn text_map() -> DataType {
     let entry = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)

@@ -71,3 +71,18 @@ fn texts_become_maps() {
     let wrong = functions.show("str_to_map", &[t("a"), t("(")]);
     assert!(wrong.starts_with("error: the regular expression '(' is wrong"), "{wrong}");
 }
+
+#[test]
+fn texts_are_split_into_all_their_pieces() {
+    Functions::utc().check(&[
+        ("split", vec![t("to be or"), t(" ")], "[to, be, or]"),
+        ("split", vec![t("word"), t(",")], "[word]"),
+        ("split", vec![t(",a,,b,"), t(",")], "[, a, , b, ]"),
+        ("split", vec![t("a--b--c"), t("--")], "[a, b, c]"),
+        ("split", vec![t("größe"), t("ö")], "[gr, ße]"),
+        ("split", vec![t("né"), t("")], "[n, é]"),
+        ("split", vec![t(""), t(",")], "[]"),
+        ("split", vec![no_text(), t(",")], "NULL"),
+        ("split", vec![t("a,b"), no_text()], "NULL"),
+    ]);
+}
