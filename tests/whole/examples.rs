@@ -70,3 +70,16 @@ fn words_are_counted_in_sql_by_windows_of_two_seconds() {
         +I[turns, 2, 2026-01-01T00:00:02]"#]]
     .assert_eq(&rows("examples/word-count/sql.yaml"));
 }
+
+#[test]
+fn the_benchmark_counts_the_same_words() {
+    let counted = |parallelism: &str| {
+        let said = said(&["bench", "words", "--from", "examples/word-count/text.txt", "--parallelism", parallelism]);
+        assert!(said.contains("words: parallelism") && said.contains(" 3 events"), "{said}");
+        let figures = said.lines().filter(|line| line.contains("result rows") || line.contains("checksum"));
+        figures.collect::<Vec<_>>().join("\n")
+    };
+    let one = counted("1");
+    assert!(one.lines().any(|line| line.split_whitespace().eq(["result", "rows", "6"])), "{one}");
+    assert_eq!(one, counted("2"), "at parallelism 2");
+}

@@ -14,7 +14,6 @@ use arrow::array::{Array, ArrayRef};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMillisecondType};
 use millstream_engine::batch::EventBatch;
-use millstream_engine::element::Watermark;
 use millstream_engine::error::Result;
 use millstream_engine::io::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use millstream_engine::operators::ProcessingTime;
@@ -61,10 +60,6 @@ struct ChecksumWriter {
 }
 
 impl SinkWriter for ChecksumWriter {
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
     fn write(&mut self, batch: EventBatch, _: ProcessingTime) -> Result<()> {
         self.mixes.clear();
         self.mixes.resize(batch.num_rows(), 0);
@@ -75,18 +70,6 @@ impl SinkWriter for ChecksumWriter {
         self.total.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         self.total.sum.fetch_add(sum, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn watermark(&mut self, _: Watermark, _: ProcessingTime) -> Result<()> {
-        Ok(())
-    }
-
-    fn time(&mut self, _: ProcessingTime) -> Result<()> {
-        Ok(())
-    }
-
-    fn next_time(&self) -> Option<ProcessingTime> {
-        None
     }
 
     fn close(&mut self, _: ProcessingTime) -> Result<()> {

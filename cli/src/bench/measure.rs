@@ -1,5 +1,6 @@
 //! Runs a planned job and measures it.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,6 +51,11 @@ pub(crate) fn write(sql: &str) -> ExitCode {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => exit::fail(&error),
     }
+}
+
+/// A path as the inside of an SQL text.
+pub(crate) fn literal(path: &Path) -> String {
+    path.display().to_string().replace('\'', "''")
 }
 
 /// Plans a program as `run` does: by way of a manifest.

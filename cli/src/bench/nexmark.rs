@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::measure::{Case, measure, write};
+use super::measure::{Case, literal, measure, write};
 
 /// Queries of the Nexmark suite.
 #[derive(Debug, Args)]
@@ -156,7 +156,7 @@ fn bids_to(folder: &Path, events: u64, rate: u32) -> String {
          WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json', 'sink.rolling-policy.file-size' = '1 tb');\n\
          INSERT INTO bids SELECT * FROM bid;",
         generated_events(events, rate),
-        folder.display()
+        literal(folder)
     )
 }
 
@@ -166,6 +166,6 @@ fn bids_from(file: &Path) -> String {
         "CREATE TABLE bid (auction BIGINT, bidder BIGINT, price BIGINT, channel VARCHAR, url VARCHAR, \
          `dateTime` TIMESTAMP(3), extra VARCHAR, WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND) \
          WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json');",
-        file.display()
+        literal(file)
     )
 }

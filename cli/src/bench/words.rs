@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::measure::{Case, measure};
+use super::measure::{Case, literal, measure};
 
 /// Words counted in lines of text: split, shuffled by word and counted until the text ends.
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ impl Words {
              CREATE TABLE counts (word STRING, n BIGINT) WITH ('connector' = 'blackhole');\n\
              INSERT INTO counts SELECT word, COUNT(*) FROM TABLE(TUMBLE(TABLE words, DESCRIPTOR(at), INTERVAL '1' HOUR)) \
              GROUP BY word, window_start, window_end;",
-            self.from.display()
+            literal(&self.from)
         );
         measure(&Case { name: "words", sql, parallelism: self.parallelism, events: None })
     }

@@ -3,7 +3,6 @@
 use std::task::{Context, Poll};
 
 use millstream_engine::batch::EventBatch;
-use millstream_engine::element::Watermark;
 use millstream_engine::error::Result;
 use millstream_engine::io::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use millstream_engine::operators::ProcessingTime;
@@ -26,24 +25,8 @@ impl Sink for BlackholeSink {
 struct BlackholeWriter;
 
 impl SinkWriter for BlackholeWriter {
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
     fn write(&mut self, _: EventBatch, _: ProcessingTime) -> Result<()> {
         Ok(())
-    }
-
-    fn watermark(&mut self, _: Watermark, _: ProcessingTime) -> Result<()> {
-        Ok(())
-    }
-
-    fn time(&mut self, _: ProcessingTime) -> Result<()> {
-        Ok(())
-    }
-
-    fn next_time(&self) -> Option<ProcessingTime> {
-        None
     }
 
     fn close(&mut self, _: ProcessingTime) -> Result<()> {

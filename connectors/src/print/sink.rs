@@ -8,7 +8,6 @@ use std::io::Write;
 use std::task::{Context, Poll};
 
 use millstream_engine::batch::EventBatch;
-use millstream_engine::element::Watermark;
 use millstream_engine::error::{Error, Result};
 use millstream_engine::io::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use millstream_engine::operators::ProcessingTime;
@@ -76,18 +75,6 @@ impl SinkWriter for PrintWriter {
         let bytes = text.len();
         self.lane.push(text, bytes);
         Ok(())
-    }
-
-    fn watermark(&mut self, _: Watermark, _: ProcessingTime) -> Result<()> {
-        Ok(())
-    }
-
-    fn time(&mut self, _: ProcessingTime) -> Result<()> {
-        Ok(())
-    }
-
-    fn next_time(&self) -> Option<ProcessingTime> {
-        None
     }
 
     fn close(&mut self, _: ProcessingTime) -> Result<()> {

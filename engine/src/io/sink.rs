@@ -56,20 +56,28 @@ pub struct Committable(pub String);
 
 /// Writes for one subtask. Called by its task only; never blocks.
 pub trait SinkWriter: Send {
-    /// Whether it can take more. `Pending` wakes `waker_cx` later. An error of an earlier write comes out here.
-    fn poll_ready(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<()>>;
+    /// Whether it can take more. `Pending` wakes `_waker_cx` later. An error of an earlier write comes out here.
+    fn poll_ready(&mut self, _waker_cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 
     /// Writes rows.
     fn write(&mut self, batch: EventBatch, now: ProcessingTime) -> Result<()>;
 
     /// The watermark has advanced.
-    fn watermark(&mut self, watermark: Watermark, now: ProcessingTime) -> Result<()>;
+    fn watermark(&mut self, _watermark: Watermark, _now: ProcessingTime) -> Result<()> {
+        Ok(())
+    }
 
     /// The time that `next_time` named has come (rolling, flushing).
-    fn time(&mut self, now: ProcessingTime) -> Result<()>;
+    fn time(&mut self, _now: ProcessingTime) -> Result<()> {
+        Ok(())
+    }
 
     /// When `time` is wanted next.
-    fn next_time(&self) -> Option<ProcessingTime>;
+    fn next_time(&self) -> Option<ProcessingTime> {
+        None
+    }
 
     /// Begins to close what is open, at a barrier or at the end of input; `poll_closed` says when it is done.
     fn close(&mut self, now: ProcessingTime) -> Result<()>;

@@ -98,18 +98,26 @@ pub trait Operator: Send {
     /// groups. Comes before any other call.
     fn restore(&mut self, parts: Vec<OperatorState>) -> Result<()>;
 
-    /// Checkpoint `id` is durable everywhere. May be told again, and may be told of a later one only.
-    fn checkpoint_completed(&mut self, id: CheckpointId) -> Result<()>;
+    /// Checkpoint `_id` is durable everywhere; most operators do not care. May be told again, and may be told of a later one only.
+    fn checkpoint_completed(&mut self, _id: CheckpointId) -> Result<()> {
+        Ok(())
+    }
 
     /// The input has ended and its last watermark is processed. Afterwards only `resume` and snapshots may come.
-    fn finish(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress>;
+    fn finish(&mut self, _cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        Ok(Progress::Done)
+    }
 
     /// When [`Operator::process_time`] is wanted next, if at all.
-    fn next_time(&self) -> Option<ProcessingTime>;
+    fn next_time(&self) -> Option<ProcessingTime> {
+        None
+    }
 
-    /// Whether a call may be made now. `Pending` wakes `waker_cx` later. Only operators with an outside end (sinks)
+    /// Whether a call may be made now. `Pending` wakes `_waker_cx` later. Only operators with an outside end (sinks)
     /// are ever not ready.
-    fn poll_ready(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<()>>;
+    fn poll_ready(&mut self, _waker_cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// What an operator is told with each call, and where it emits.
@@ -207,22 +215,6 @@ impl<F: RowFunction> Operator for Stateless<F> {
             None => Ok(()),
             Some(_) => Err(Error::internal("a stateless operator was given state")),
         }
-    }
-
-    fn checkpoint_completed(&mut self, _: CheckpointId) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
-        Ok(Progress::Done)
-    }
-
-    fn next_time(&self) -> Option<ProcessingTime> {
-        None
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 

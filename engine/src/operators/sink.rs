@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use super::{InputId, Operator, OperatorContext, ProcessingTime, Progress};
 use crate::batch::EventBatch;
-use crate::element::{Barrier, CheckpointId, Watermark};
+use crate::element::{Barrier, Watermark};
 use crate::error::{Error, Result};
 use crate::io::sink::{CommitSender, Committable, SinkWriter};
 use crate::state::OperatorState;
@@ -83,10 +83,6 @@ impl Operator for SinkOperator {
 
     fn restore(&mut self, _parts: Vec<OperatorState>) -> Result<()> {
         // What was closed before the checkpoint is committed by the master, which has the committables in its manifest.
-        Ok(())
-    }
-
-    fn checkpoint_completed(&mut self, _: CheckpointId) -> Result<()> {
         Ok(())
     }
 

@@ -15,7 +15,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use arrow::array::cast::AsArray;
 use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray, UInt32Array};
@@ -25,11 +24,11 @@ use super::groups::{Layout, window_field};
 use super::{Phase, SessionGap, TimeSource, TimeWindow, TriggerSpec, WindowAggregateSpec, WindowSpec, emission, rows};
 use crate::aggregate::{AccumulatorSet, GroupIndex, RowNumbers};
 use crate::batch::EventBatch;
-use crate::element::{Barrier, CheckpointId, Watermark};
+use crate::element::{Barrier, Watermark};
 use crate::error::{Error, Result};
 use crate::key::key_group::MaxParallelism;
 use crate::key::table::{KeyIndex, KeyTable};
-use crate::operators::{InputId, Operator, OperatorContext, PortId, ProcessingTime, Progress};
+use crate::operators::{InputId, Operator, OperatorContext, PortId, Progress};
 use crate::state::{OperatorState, decode_numbers, encode_numbers};
 
 const SESSIONS: &str = "sessions";
@@ -434,21 +433,5 @@ impl Operator for SessionWindows {
             part.keyed_as(&spec.name, SESSIONS, &fields)?.into_iter().try_for_each(|rows| self.load(rows))?;
         }
         Ok(())
-    }
-
-    fn checkpoint_completed(&mut self, _: CheckpointId) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
-        Ok(Progress::Done)
-    }
-
-    fn next_time(&self) -> Option<ProcessingTime> {
-        None
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

@@ -19,7 +19,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, UInt32Array};
@@ -32,7 +31,7 @@ use super::rows;
 use super::trigger::{Outcome, TimeDomain, TimerRequest, TriggerContext, TriggerRow, TriggerState};
 use super::{SessionGap, TimeSource, TimeWindow, WindowAggregateSpec, WindowSpec};
 use crate::batch::EventBatch;
-use crate::element::{Barrier, CheckpointId, Watermark};
+use crate::element::{Barrier, Watermark};
 use crate::error::{Error, Result};
 use crate::key::key_group::MaxParallelism;
 use crate::key::table::{KeyIndex, KeyTable};
@@ -536,19 +535,7 @@ impl Operator for TriggeredWindows {
         parts.iter().try_for_each(|part| self.load(part))
     }
 
-    fn checkpoint_completed(&mut self, _: CheckpointId) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
-        Ok(Progress::Done)
-    }
-
     fn next_time(&self) -> Option<ProcessingTime> {
         self.clock_timers.next_time().map(|time| ProcessingTime(time.saturating_add(1)))
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

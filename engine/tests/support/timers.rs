@@ -1,17 +1,16 @@
 //! Cases of timers, run by a small operator that is nothing but timers, in every way of the harness.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use arrow::array::cast::AsArray;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use millstream_engine::batch::EventBatch;
-use millstream_engine::element::{Barrier, CheckpointId, Watermark};
+use millstream_engine::element::{Barrier, Watermark};
 use millstream_engine::error::Result;
 use millstream_engine::key::hash::hash_rows;
 use millstream_engine::key::key_group::{KeyGroup, MaxParallelism};
-use millstream_engine::operators::{InputId, Operator, OperatorContext, PortId, ProcessingTime, Progress};
+use millstream_engine::operators::{InputId, Operator, OperatorContext, PortId, Progress};
 use millstream_engine::state::{OperatorState, decode_numbers, encode_numbers};
 use millstream_engine::testing::OperatorHarness;
 use millstream_engine::time::merger::WatermarkMerger;
@@ -136,21 +135,5 @@ impl Operator for TimerOperator {
             }
         }
         Ok(())
-    }
-
-    fn checkpoint_completed(&mut self, _: CheckpointId) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
-        Ok(Progress::Done)
-    }
-
-    fn next_time(&self) -> Option<ProcessingTime> {
-        None
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

@@ -8,7 +8,6 @@ use arrow::array::cast::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use millstream_engine::batch::EventBatch;
-use millstream_engine::element::Watermark;
 use millstream_engine::error::{Error, Result};
 use millstream_engine::io::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use millstream_engine::operators::ProcessingTime;
@@ -102,18 +101,6 @@ impl SinkWriter for Collected {
         }
         self.shared.arrived.notify_all();
         Ok(())
-    }
-
-    fn watermark(&mut self, _: Watermark, _: ProcessingTime) -> Result<()> {
-        Ok(())
-    }
-
-    fn time(&mut self, _: ProcessingTime) -> Result<()> {
-        Ok(())
-    }
-
-    fn next_time(&self) -> Option<ProcessingTime> {
-        None
     }
 
     fn close(&mut self, _: ProcessingTime) -> Result<()> {

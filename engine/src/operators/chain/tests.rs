@@ -74,16 +74,8 @@ impl Operator for Copies {
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
-        Ok(Progress::Done)
-    }
-
     fn next_time(&self) -> Option<ProcessingTime> {
         Some(ProcessingTime(i64::try_from(self.copies).unwrap() * 100))
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 

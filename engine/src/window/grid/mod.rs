@@ -20,7 +20,6 @@
 
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use arrow::array::UInt32Array;
 use arrow::array::cast::AsArray;
@@ -33,7 +32,7 @@ use super::rows::{self, Paned};
 use super::{Phase, TimeSource, TimeWindow, TriggerSpec, WindowAggregateSpec, WindowSpec, WindowStagger, emission};
 use crate::aggregate::{GroupIndex, RowNumbers};
 use crate::batch::EventBatch;
-use crate::element::{Barrier, CheckpointId, Watermark};
+use crate::element::{Barrier, Watermark};
 use crate::error::{Error, Result};
 use crate::key::key_group::MaxParallelism;
 use crate::operators::{InputId, Operator, OperatorContext, PortId, ProcessingTime, Progress};
@@ -474,10 +473,6 @@ impl Operator for GridWindows {
         self.load(&parts)
     }
 
-    fn checkpoint_completed(&mut self, _: CheckpointId) -> Result<()> {
-        Ok(())
-    }
-
     fn finish(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
         match self.phase() {
             Phase::Local => self.pursue(Goal::Shrink(0), cx),
@@ -491,10 +486,6 @@ impl Operator for GridWindows {
             TimeSource::Column(_) | TimeSource::Record => None,
             TimeSource::Processing => self.next_end().map(ProcessingTime),
         }
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 
