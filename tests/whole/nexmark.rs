@@ -106,9 +106,9 @@ fn q0_passes_bids_through() {
 fn q1_converts_prices() {
     let mut answer = Answer::default();
     for bid in bids() {
-        let price = i128::from(bid.price) * 908;
-        let price = format!("{}.{:03}", price / 1000, price % 1000);
-        answer.add(&[Number(bid.auction), Number(bid.bidder), Text(&price), Number(bid.date_time), Text(&bid.extra)]);
+        // DECIMAL(23, 3): thousandths.
+        let price = Number(bid.price * 908);
+        answer.add(&[Number(bid.auction), Number(bid.bidder), price, Number(bid.date_time), Text(&bid.extra)]);
     }
     agree("q1", &answer);
 }

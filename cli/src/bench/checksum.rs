@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampMillisecondType};
 use millstream_engine::batch::EventBatch;
 use millstream_engine::error::Result;
 use millstream_engine::io::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
@@ -98,6 +98,11 @@ fn mix_column(number: u64, column: &ArrayRef, mixes: &mut [u64]) -> Result<()> {
                 }
             }
         }
+        DataType::Decimal128(_, _) => {
+            let values = column.as_primitive::<Decimal128Type>().values();
+            let words: Vec<i64> = values.iter().map(|value| decimal_word(*value)).collect();
+            mix_integers(weight, &words, column, mixes);
+        }
         other if other.is_integer() => {
             let wide = cast(column, &DataType::Int64)?;
             mix_integers(weight, wide.as_primitive::<Int64Type>().values(), &wide, mixes);
@@ -119,6 +124,12 @@ fn mix_integers(weight: u64, values: &[i64], column: &ArrayRef, mixes: &mut [u64
             *mix = mix.wrapping_add(value.cast_unsigned().wrapping_mul(weight));
         }
     }
+}
+
+/// An unscaled decimal in 64 bits: its upper half shows in all of them.
+#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
+fn decimal_word(unscaled: i128) -> i64 {
+    unscaled as i64 ^ ((unscaled >> 64) as i64).wrapping_mul(MULTIPLIER.cast_signed())
 }
 
 fn text_value(text: &[u8]) -> u64 {

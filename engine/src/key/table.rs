@@ -373,7 +373,7 @@ fn from_integers(values: Int64Array, data_type: &DataType) -> Result<ArrayRef> {
 /// Keys of any length: their bytes stand one after the other in `bytes`.
 #[derive(Debug, Default)]
 struct ByteKeys {
-    lookup: HashTable<(u64, KeyIndex)>,
+    lookup: HashTable<(Mark, KeyIndex)>,
     places: Vec<Place>,
     bytes: Vec<u8>,
     wasted: usize,
@@ -386,39 +386,97 @@ struct Place {
     is_null: bool,
 }
 
+impl Place {
+    #[inline]
+    fn bytes(self, of: &[u8]) -> &[u8] {
+        &of[self.start..self.start + self.length as usize]
+    }
+}
+
+/// What a key is told by. Up to sixteen bytes it is the whole key, so that looking it up touches nothing else; of a longer
+/// key it is a hash and the last eight bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    low: u64,
+    high: u64,
+    length: u32,
+    is_null: bool,
+}
+
+impl Mark {
+    const WHOLE: u32 = 16;
+
+    #[inline]
+    fn of(key: Option<&[u8]>) -> Self {
+        let Some(key) = key else { return Self { low: 0, high: 0, length: 0, is_null: true } };
+        let length = u32::try_from(key.len()).expect("Arrow's offsets keep a key below 4 GiB");
+        // Two words that overlap where the key is shorter than both: with the length, no two keys have the same.
+        let (low, high) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) if length <= Self::WHOLE => {
+                (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+            }
+            (Some(_), Some(last)) => (xxh3_64(key), u64::from_le_bytes(*last)),
+            _ => (below_eight(key), 0),
+        };
+        Self { low, high, length, is_null: false }
+    }
+
+    #[inline]
+    fn says_all(self) -> bool {
+        self.length <= Self::WHOLE
+    }
+
+    #[inline]
+    fn hash(self) -> u64 {
+        let seed = u64::from(self.length) ^ (u64::from(self.is_null) << 32);
+        fold(fold(self.low ^ 0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93) ^ self.high ^ seed, 0xA076_1D64_78BD_642F)
+    }
+}
+
+/// Up to seven bytes in a word.
+#[inline]
+fn below_eight(key: &[u8]) -> u64 {
+    match (key.first_chunk::<4>(), key.last_chunk::<4>(), key) {
+        (Some(first), Some(last), _) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        (_, _, [first, middle, last]) => u64::from(*first) | u64::from(*middle) << 8 | u64::from(*last) << 16,
+        (_, _, [first, last]) => u64::from(*first) | u64::from(*last) << 8,
+        (_, _, [only]) => u64::from(*only),
+        _ => 0,
+    }
+}
+
 /// Room below which wasted bytes are not worth a copy.
 const COMPACT_FROM: usize = 64 * 1024;
 
 impl ByteKeys {
     fn get(&self, index: KeyIndex) -> Option<&[u8]> {
         let place = self.places[index as usize];
-        (!place.is_null).then(|| &self.bytes[place.start..place.start + place.length as usize])
+        (!place.is_null).then(|| place.bytes(&self.bytes))
     }
 
+    #[inline]
     fn intern(&mut self, key: Option<&[u8]>, free: &mut Vec<KeyIndex>) -> KeyIndex {
-        let hash = key.map_or(0, xxh3_64);
+        let mark = Mark::of(key);
         let (places, bytes) = (&self.places, &self.bytes);
-        let equal = |&(other, at): &(u64, KeyIndex)| {
-            let place = places[at as usize];
-            let stored = (!place.is_null).then(|| &bytes[place.start..place.start + place.length as usize]);
-            other == hash && stored == key
+        let equal = |&(other, at): &(Mark, KeyIndex)| {
+            other == mark && (mark.says_all() || places[at as usize].bytes(bytes) == key.unwrap_or_default())
         };
-        match self.lookup.entry(hash, equal, |(hash, _)| *hash) {
+        match self.lookup.entry(mark.hash(), equal, |(mark, _)| mark.hash()) {
             Entry::Occupied(found) => found.get().1,
             Entry::Vacant(vacant) => {
-                let text = key.unwrap_or_default();
-                let length = u32::try_from(text.len()).expect("Arrow's offsets keep a key below 4 GiB");
-                let place = Place { start: self.bytes.len(), length, is_null: key.is_none() };
-                self.bytes.extend_from_slice(text);
+                let place = Place { start: self.bytes.len(), length: mark.length, is_null: key.is_none() };
+                self.bytes.extend_from_slice(key.unwrap_or_default());
                 let index = self::place(&mut self.places, place, free);
-                vacant.insert((hash, index));
+                vacant.insert((mark, index));
                 index
             }
         }
     }
 
     fn remove(&mut self, index: KeyIndex) {
-        let hash = self.get(index).map_or(0, xxh3_64);
+        let hash = Mark::of(self.get(index)).hash();
         if let Ok(found) = self.lookup.find_entry(hash, |(_, at)| *at == index) {
             found.remove();
         }
@@ -432,7 +490,7 @@ impl ByteKeys {
     fn compact(&mut self) {
         let mut compacted = Vec::with_capacity(self.bytes.len() - self.wasted);
         for place in &mut self.places {
-            let text = &self.bytes[place.start..place.start + place.length as usize];
+            let text = place.bytes(&self.bytes);
             place.start = compacted.len();
             compacted.extend_from_slice(text);
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, LargeListArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, SchemaRef};
 
@@ -31,25 +31,39 @@ impl RowFunction for Unnest {
         let lists = self.list.evaluate(&batch.rows)?.into_array(batch.num_rows())?;
         let lists = as_list(&lists)?;
         let lists = lists.as_list::<i64>();
-        let offsets = lists.value_offsets();
-        let mut rows = Vec::with_capacity(lists.values().len());
-        let mut elements = Vec::with_capacity(lists.values().len());
-        for row in 0..lists.len() {
-            if lists.is_null(row) {
-                continue;
-            }
-            for element in offsets[row]..offsets[row + 1] {
-                rows.push(index(row)?);
-                elements.push(index(usize::try_from(element).unwrap_or(usize::MAX))?);
-            }
-        }
-        let rows = UInt32Array::from(rows);
-        let repeated = batch.take(&rows)?;
-        let element = take(lists.values(), &UInt32Array::from(elements), None)?;
+        let repeated = batch.take(&rows_of_elements(lists)?)?;
+        let element = elements(lists)?;
         let columns = repeated.rows.columns().iter().map(Arc::clone).chain([element]).collect();
         let rows = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?;
         Ok(repeated.with_rows(rows))
     }
+}
+
+/// The row of each element.
+fn rows_of_elements(lists: &LargeListArray) -> Result<UInt32Array> {
+    let mut rows = Vec::with_capacity(lists.values().len());
+    for (row, ends) in lists.value_offsets().windows(2).enumerate() {
+        if lists.is_valid(row) {
+            let elements = usize::try_from(ends[1] - ends[0]).unwrap_or_default();
+            rows.resize(rows.len() + elements, index(row)?);
+        }
+    }
+    Ok(UInt32Array::from(rows))
+}
+
+/// All elements in order. They mostly stand one after the other as they are; only a null list can have some that do not
+/// count.
+fn elements(lists: &LargeListArray) -> Result<ArrayRef> {
+    let ends = lists.value_offsets();
+    let place = |end: i64| usize::try_from(end).unwrap_or_default();
+    if lists.null_count() == 0 {
+        let (start, end) = (place(ends[0]), place(ends[lists.len()]));
+        return Ok(lists.values().slice(start, end - start));
+    }
+    let valid = ends.windows(2).enumerate().filter(|(row, _)| lists.is_valid(*row));
+    let kept = valid.flat_map(|(_, ends)| ends[0]..ends[1]);
+    let kept = kept.map(|element| index(place(element))).collect::<Result<Vec<_>>>()?;
+    Ok(take(lists.values(), &UInt32Array::from(kept), None)?)
 }
 
 fn as_list(array: &ArrayRef) -> Result<ArrayRef> {

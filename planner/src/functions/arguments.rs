@@ -54,6 +54,12 @@ impl Texts {
     pub(super) fn get(&self, row: usize) -> Option<&str> {
         self.at(row).map(|at| self.values.value(at))
     }
+
+    /// How many bytes all rows have together; of a literal, its own.
+    pub(super) fn total_bytes(&self) -> usize {
+        let offsets = self.values.value_offsets();
+        offsets.last().zip(offsets.first()).and_then(|(end, start)| usize::try_from(end - start).ok()).unwrap_or(0)
+    }
 }
 
 impl Integers {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListBuilder, MapBuilder, MapFieldNames, StringBuilder, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListArray, MapBuilder, MapFieldNames, NullBufferBuilder, StringArray, StringBuilder,
+    UInt32Array,
+};
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Fields, Int32Type};
 use arrow::row::{RowConverter, SortField};
@@ -103,36 +107,76 @@ fn contains(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// `MAP<STRING, STRING>`.
 /// `SPLIT(text, delimiter)`: the pieces between the delimiters, empty ones too; an empty delimiter gives the characters.
 fn split(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, delimiters) = (call.text(0)?, call.text(1)?);
-    let mut lists = ListBuilder::new(StringBuilder::new());
+    let mut pieces = Pieces::with_capacity(call.rows, texts.total_bytes());
     for row in 0..call.rows {
         let (Some(text), Some(delimiter)) = (texts.get(row), delimiters.get(row)) else {
-            lists.append_null();
+            pieces.end_list(false);
             continue;
         };
-        let pieces = lists.values();
         match delimiter.as_bytes() {
-            [] if text.is_empty() => pieces.append_value(""),
-            [] => text.char_indices().for_each(|(at, char)| pieces.append_value(&text[at..at + char.len_utf8()])),
+            [] if text.is_empty() => pieces.append(""),
+            [] => text.char_indices().for_each(|(at, char)| pieces.append(&text[at..at + char.len_utf8()])),
             // One byte is searched for without a searcher being built for every row.
-            [byte] if byte.is_ascii() => {
+            [byte] => {
                 let mut start = 0;
                 for at in memchr::memchr_iter(*byte, text.as_bytes()) {
-                    pieces.append_value(&text[start..at]);
+                    pieces.append(&text[start..at]);
                     start = at + 1;
                 }
-                pieces.append_value(&text[start..]);
+                pieces.append(&text[start..]);
             }
-            _ => text.split(delimiter).for_each(|piece| pieces.append_value(piece)),
+            _ => text.split(delimiter).for_each(|piece| pieces.append(piece)),
         }
-        lists.append(true);
+        pieces.end_list(true);
     }
-    Ok(Arc::new(lists.finish()))
+    pieces.finish()
 }
 
+/// Lists of texts that are being made.
+struct Pieces {
+    bytes: Vec<u8>,
+    ends: Vec<i32>,
+    lists: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl Pieces {
+    fn with_capacity(lists: usize, bytes: usize) -> Self {
+        let mut list_ends = Vec::with_capacity(lists + 1);
+        list_ends.push(0);
+        Self { bytes: Vec::with_capacity(bytes), ends: vec![0], lists: list_ends, nulls: NullBufferBuilder::new(lists) }
+    }
+
+    #[inline]
+    fn append(&mut self, piece: &str) {
+        self.bytes.extend_from_slice(piece.as_bytes());
+        self.ends.push(offset(self.bytes.len()));
+    }
+
+    fn end_list(&mut self, valid: bool) {
+        self.lists.push(offset(self.ends.len() - 1));
+        self.nulls.append(valid);
+    }
+
+    fn finish(mut self) -> Result<ArrayRef> {
+        if i32::try_from(self.bytes.len().max(self.ends.len())).is_err() {
+            return exec_err!("the pieces of a batch are more than an array can hold (2 GiB)");
+        }
+        let texts = StringArray::try_new(OffsetBuffer::new(self.ends.into()), self.bytes.into(), None)?;
+        let field = Arc::new(Field::new_list_field(DataType::Utf8, true));
+        let lists = OffsetBuffer::new(self.lists.into());
+        Ok(Arc::new(ListArray::try_new(field, lists, Arc::new(texts), self.nulls.finish())?))
+    }
+}
+
+fn offset(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
+}
+
+/// `MAP<STRING, STRING>`.
 fn text_map() -> DataType {
     let entry = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)

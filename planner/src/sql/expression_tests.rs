@@ -125,7 +125,7 @@ fn expressions_have_flinks_names_and_types() {
         s LIKE 'a%'
             s LIKE 'a%': BOOLEAN := s@4 LIKE a%
         ts + INTERVAL '1:30' HOUR TO MINUTE
-            ts + INTERVAL '1:30' HOUR TO MINUTE: TIMESTAMP(3) := ts@5 + IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 5400000000000 }
+            ts + INTERVAL '1:30' HOUR TO MINUTE: TIMESTAMP(3) := ts@5 + 5400000
         ts >= TIMESTAMP '2020-01-01 00:00:00'
             ts >= TIMESTAMP '2020-01-01 00:00:00': BOOLEAN := ts@5 >= 1577836800000
         CAST(a AS BIGINT)
@@ -144,7 +144,8 @@ fn expressions_have_flinks_names_and_types() {
             itemName IS NOT NULL: BOOLEAN NOT NULL := itemName@7 IS NOT NULL
         s = 5
             s = 5: BOOLEAN := flink_cast(s@4) = 5
-    "#]].assert_eq(&all(&texts, planned));
+    "#]]
+    .assert_eq(&all(&texts, planned));
 }
 
 #[test]

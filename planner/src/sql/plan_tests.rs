@@ -51,19 +51,19 @@ fn a_projection_and_a_filter_read_only_what_they_need() {
     check(
         "INSERT INTO out2 SELECT UPPER(k), v + 1 FROM t WHERE v > 3 AND person.city = 'Rome';",
         expect![[r#"
-        job job: 1 slots, 4096 key groups
+            job job: 1 slots, 4096 key groups
 
-        task 0: parallelism 1, slot sharing group default
-          Source: t [aab13e53ef81d37223e05e3fe21da638]
-            columns k Utf8, v Int32, person Struct("city": Utf8)
-            watermark Expression of ts@0 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
-          Filter [6ea9b94902a3d0b09b64e8985f2a4e32]
-            where v@1 > 3 AND get_field(person@2, city) = Rome
-          Project [92862829086b58e26233e7038d1b8c24]
-            select upper(k@0) AS k, CAST(v@1 + 1 AS Int64) AS n
-          Sink: out2 [857b9094adcd24493883edd8fd5124be]
-            columns k Utf8, n Int64
-    "#]],
+            task 0: parallelism 1, slot sharing group default
+              Source: t [aab13e53ef81d37223e05e3fe21da638]
+                columns k Utf8, v Int32, person Struct("city": Utf8)
+                watermark Expression of ts@0 - 2000
+              Filter [6ea9b94902a3d0b09b64e8985f2a4e32]
+                where v@1 > 3 AND get_field(person@2, city) = Rome
+              Project [92862829086b58e26233e7038d1b8c24]
+                select upper(k@0) AS k, CAST(v@1 + 1 AS Int64) AS n
+              Sink: out2 [857b9094adcd24493883edd8fd5124be]
+                columns k Utf8, n Int64
+        "#]],
     );
 }
 
@@ -72,19 +72,19 @@ fn a_view_over_one_kind_of_rows_reads_only_their_fields() {
     check(
         "INSERT INTO out2 SELECT 'x', price FROM bids WHERE price > 10;",
         expect![[r#"
-        job job: 1 slots, 4096 key groups
+            job job: 1 slots, 4096 key groups
 
-        task 0: parallelism 1, slot sharing group default
-          Source: events [f1b32aa58a8d8c843ec4d1f9de7d5af5]
-            columns bid Struct("price": Int64)
-            watermark Expression of CASE WHEN event_type@0 = 0 THEN get_field(person@1, dateTime) ELSE get_field(bid@2, dateTime) END - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 4000000000 }
-          Filter [6ea9b94902a3d0b09b64e8985f2a4e32]
-            where get_field(bid@0, price) > 10
-          Project [92862829086b58e26233e7038d1b8c24]
-            select x AS k, get_field(bid@0, price) AS n
-          Sink: out2 [857b9094adcd24493883edd8fd5124be]
-            columns k Utf8, n Int64
-    "#]],
+            task 0: parallelism 1, slot sharing group default
+              Source: events [f1b32aa58a8d8c843ec4d1f9de7d5af5]
+                columns bid Struct("price": Int64)
+                watermark Expression of CASE WHEN event_type@0 = 0 THEN get_field(person@1, dateTime) ELSE get_field(bid@2, dateTime) END - 4000
+              Filter [6ea9b94902a3d0b09b64e8985f2a4e32]
+                where get_field(bid@0, price) > 10
+              Project [92862829086b58e26233e7038d1b8c24]
+                select x AS k, get_field(bid@0, price) AS n
+              Sink: out2 [857b9094adcd24493883edd8fd5124be]
+                columns k Utf8, n Int64
+        "#]],
     );
 }
 
@@ -102,7 +102,7 @@ fn a_tumbling_window_is_one_aggregation() {
             task 0: parallelism 1, slot sharing group default
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns k Utf8, v Int32, ts Timestamp(ms)
-                watermark Expression of ts@2 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+                watermark Expression of ts@2 - 2000
               Filter [c1508dec00be354873b54d12df2bd58c]
                 where v@1 > 0
               Project [4562536493a11127f99c7fed87f5b227]
@@ -145,7 +145,7 @@ fn every_sort_of_window_is_planned() {
             task 0: parallelism 1, slot sharing group default
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns k Utf8, v Int32, ts Timestamp(ms)
-                watermark Expression of ts@2 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+                watermark Expression of ts@2 - 2000
               Project [4562536493a11127f99c7fed87f5b227]
                 select k@0 AS k0, ts@2 AS t
               WindowAggregate(out3) [300b3baeb5db14ad9828fee58376ff24]
@@ -209,7 +209,7 @@ fn windows_over_windows_are_attached_or_cascaded() {
             task 0: parallelism 1, slot sharing group default
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns k Utf8, ts Timestamp(ms)
-                watermark Expression of ts@1 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+                watermark Expression of ts@1 - 2000
               WindowAggregate(out3) [16202fe391a595182d07527d5b86dfbb]
                 key (k)
                 window Tumbling { size: 60000, offset: 0 } in event time ts
@@ -230,7 +230,7 @@ fn windows_over_windows_are_attached_or_cascaded() {
                 trigger EventTime
                 Count(*) AS a0
               Project [accab248cb0110ddb36c569fc0924f41]
-                select k0@0 AS k0, window_end@2 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 1000000 } AS t, a0@3 AS c0
+                select k0@0 AS k0, window_end@2 - 1 AS t, a0@3 AS c0
               WindowAggregate(out3) [7e747498d3c5d7d80c5ca857728bb412]
                 key (k0)
                 window Tumbling { size: 3600000, offset: 0 } in event time t
@@ -260,7 +260,7 @@ fn grouping_sets_copy_rows_before_the_aggregation() {
             task 0: parallelism 1, slot sharing group default
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns k Utf8, v Int32, ts Timestamp(ms)
-                watermark Expression of ts@2 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+                watermark Expression of ts@2 - 2000
               Project [4562536493a11127f99c7fed87f5b227]
                 select k@0 AS k0, ts@2 AS t, v@1 AS c0
               Expand [146120b43e29aba2425a07394777fa8e]
@@ -291,7 +291,7 @@ fn a_window_function_alone_gives_rows_their_windows() {
             task 0: parallelism 1, slot sharing group default
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns k Utf8, v Int32, ts Timestamp(ms)
-                watermark Expression of ts@2 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+                watermark Expression of ts@2 - 2000
               Filter [c1508dec00be354873b54d12df2bd58c]
                 where v@1 > 1
               Windows [c0dd4b63141bf93ed372c410aeb65dbc]
@@ -321,7 +321,7 @@ fn several_inserts_share_a_source_and_a_sink() {
             task 0: parallelism 1, slot sharing group default
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns k Utf8, v Int32, bid Struct("price": Int64)
-                watermark Expression of ts@0 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+                watermark Expression of ts@0 - 2000
               Filter [6ea9b94902a3d0b09b64e8985f2a4e32]
                 where v@1 > 1
               Project [92862829086b58e26233e7038d1b8c24]
@@ -349,7 +349,7 @@ fn union_all_and_unnest_are_planned() {
             task 0: parallelism 1, slot sharing group default
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns k Utf8, v Int32, tags List(Utf8), person Struct("name": Utf8)
-                watermark Expression of ts@0 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+                watermark Expression of ts@0 - 2000
               Unnest [3bcb1bbed91b14279f74551249acbaef]
                 unnest tags@2
               Project [92862829086b58e26233e7038d1b8c24]
@@ -383,7 +383,7 @@ fn an_aggregate_without_keys_is_in_one_place_and_session_settings_count() {
             task 0: parallelism 2, slot sharing group default
               Source: t [aab13e53ef81d37223e05e3fe21da638]
                 columns ts Timestamp(ms)
-                watermark Expression of ts@0 - IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 2000000000 }
+                watermark Expression of ts@0 - 2000
               LocalWindowAggregate(out2) [a2dfb158f1f7501043a3174e59bb6271]
                 key ()
                 window Tumbling { size: 86400000, offset: 0 } in event time ts, summed up before the exchange

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result, ScalarValue};
-use datafusion_expr::Expr;
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::simplify::SimplifyContext;
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::create_physical_expr;
 use datafusion_physical_expr::execution_props::ExecutionProps;
@@ -47,7 +48,47 @@ pub(super) fn finish(expr: Expr, schema: &DFSchema, context: &Context<'_>) -> Re
 
 /// The expression that the engine evaluates.
 pub(super) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Expression> {
-    create_physical_expr(expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
+    let expr = durations(expr.clone(), schema)?;
+    create_physical_expr(&expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
+}
+
+/// Puts a duration in the place of an interval without months that is added to a timestamp or taken from it. Both mean the
+/// same, but an interval is added by way of the calendar, row by row, and a duration as the number it is.
+fn durations(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    let changed = expr.transform_up(|expr| match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus), right }) => {
+            let duration = match (timestamp_unit(&left, schema), right.as_ref()) {
+                (Some(unit), Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(length)), _)) => {
+                    duration(*length, unit)
+                }
+                _ => None,
+            };
+            let changed = duration.is_some();
+            let right = duration.map_or(right, |duration| Box::new(Expr::Literal(duration, None)));
+            Ok(Transformed::new_transformed(Expr::BinaryExpr(BinaryExpr { left, op, right }), changed))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(changed.data)
+}
+
+fn timestamp_unit(expr: &Expr, schema: &DFSchema) -> Option<TimeUnit> {
+    match expr.get_type(schema) {
+        Ok(DataType::Timestamp(unit, _)) => Some(unit),
+        _ => None,
+    }
+}
+
+/// An interval as a whole number of `unit`. `None` if it is not one; a day of an interval may have 23 hours in some zones.
+fn duration(length: IntervalMonthDayNano, unit: TimeUnit) -> Option<ScalarValue> {
+    let IntervalMonthDayNano { months: 0, days: 0, nanoseconds } = length else { return None };
+    let whole = |nanos_each: i64| (nanoseconds % nanos_each == 0).then_some(nanoseconds / nanos_each);
+    Some(match unit {
+        TimeUnit::Second => ScalarValue::DurationSecond(Some(whole(1_000_000_000)?)),
+        TimeUnit::Millisecond => ScalarValue::DurationMillisecond(Some(whole(1_000_000)?)),
+        TimeUnit::Microsecond => ScalarValue::DurationMicrosecond(Some(whole(1_000)?)),
+        TimeUnit::Nanosecond => ScalarValue::DurationNanosecond(Some(nanoseconds)),
+    })
 }
 
 /// Whole numbers are INT where they fit, else BIGINT, else DECIMAL; the planner makes BIGINT or an unsigned type of them.
