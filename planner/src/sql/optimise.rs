@@ -12,7 +12,7 @@ use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, Result as PlanResult, ScalarValue};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::{merge_schema, split_conjunction};
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union};
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::optimize_projections::OptimizeProjections;
@@ -64,7 +64,11 @@ fn change_expressions(
             let name = names.save(&expr);
             change(expr, &schema).map(|expr| Transformed::yes(name.restore(expr)))
         })?;
-        changed.map_data(LogicalPlan::recompute_schema)
+        changed.map_data(|plan| match plan {
+            // As it is, a union keeps the types that its inputs had before.
+            LogicalPlan::Union(union) => Union::try_new_with_loose_types(union.inputs).map(LogicalPlan::Union),
+            other => other.recompute_schema(),
+        })
     })?;
     Ok(changed.data)
 }

@@ -373,6 +373,15 @@ fn union_all_and_unnest_are_planned() {
 }
 
 #[test]
+fn a_union_of_literals_has_their_types() {
+    let text = planned(
+        "CREATE TABLE kinds (k STRING, kind INT) WITH ('connector' = 'print');
+         INSERT INTO kinds SELECT k, 1 FROM t UNION ALL SELECT k, 2 FROM t;",
+    );
+    assert!(text.contains("select k@0 AS k, 1 AS "), "{text}");
+}
+
+#[test]
 fn an_aggregate_without_keys_is_in_one_place_and_session_settings_count() {
     check(
         "SET 'parallelism.default' = '2';
