@@ -71,6 +71,7 @@ fn expressions_have_flinks_names_and_types() {
         "a / 2",
         "1 + 1",
         "3000000000",
+        "1e3",
         "-1",
         "0.5 * x",
         "d * 2",
@@ -106,6 +107,8 @@ fn expressions_have_flinks_names_and_types() {
             1 + 1: INT NOT NULL := 2
         3000000000
             3000000000: BIGINT NOT NULL := 3000000000
+        1e3
+            1e3: DOUBLE NOT NULL := 1000
         -1
             -1: INT NOT NULL := -1
         0.5 * x

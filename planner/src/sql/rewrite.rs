@@ -7,6 +7,7 @@
 //! | `FLOOR(ts TO HOUR)` | `floor_time('hour', ts)` |
 //! | `TIMESTAMPDIFF(SECOND, a, b)` | `timestampdiff('SECOND', a, b)` |
 //! | `TIMESTAMP '…'` | the same with the precision of its digits |
+//! | `1e3` | `CAST('1e3' AS DOUBLE)`; the planner would make a decimal of it |
 //!
 //! New expressions take over the place of the old ones, so that errors still point at the text.
 
@@ -70,6 +71,9 @@ impl Rewrite<'_> {
             Expr::Function(function) => {
                 unit_as_text(function);
                 Ok(None)
+            }
+            Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) if digits.contains(['e', 'E']) => {
+                Ok(Some(call(&format!("{CAST_AS}DOUBLE"), vec![text(digits, span)], span)))
             }
             Expr::Value(ValueWithSpan { value, .. }) => {
                 if let Value::UnicodeStringLiteral(text) = value {
