@@ -208,6 +208,7 @@ fn what_is_wrong_in_an_expression_is_said_with_its_place() {
         "INTERVAL '5'",
         "ts + INTERVAL '5 minutes' SECOND",
         "CAST(a AS INTT)",
+        "CAST(person AS ROW(a INT))",
         "CAST(ts AS BIGINT)",
         "upper(DISTINCT s)",
         "upper(s) FILTER (WHERE a > 1)",
@@ -253,6 +254,8 @@ fn what_is_wrong_in_an_expression_is_said_with_its_place() {
             error: line 1, column 15: '5 minutes' is not an interval of SECOND
         CAST(a AS INTT)
             error: line 1, column 6: the type INTT is not known; did you mean `INT`?
+        CAST(person AS ROW(a INT))
+            error: line 1, column 6: the type ROW needs its fields in angle brackets: ROW<name TYPE, …>
         CAST(ts AS BIGINT)
             error: line 1, column 1: cannot cast TIMESTAMP(3) to BIGINT: use UNIX_TIMESTAMP(CAST(… AS STRING))
         upper(DISTINCT s)

@@ -99,6 +99,12 @@ impl Types {
     }
 
     fn named(&self, name: &str, modifiers: &[String]) -> Result<DataType> {
+        if name.eq_ignore_ascii_case("ROW") {
+            return Err(Error::new("the type ROW needs its fields in angle brackets: ROW<name TYPE, …>"));
+        }
+        if !name.eq_ignore_ascii_case("TIMESTAMP_LTZ") {
+            return Err(unknown(name));
+        }
         let precision = match modifiers {
             [] => 6,
             [digits] => {
@@ -106,10 +112,7 @@ impl Types {
             }
             [_, _, ..] => return Err(Error::new(format!("the type {name} takes one precision"))),
         };
-        match name.to_ascii_uppercase().as_str() {
-            "TIMESTAMP_LTZ" => Ok(DataType::Timestamp(unit(precision, "TIMESTAMP_LTZ")?, Some(Arc::clone(&self.zone)))),
-            _ => Err(unknown(name)),
-        }
+        Ok(DataType::Timestamp(unit(precision, "TIMESTAMP_LTZ")?, Some(Arc::clone(&self.zone))))
     }
 }
 
