@@ -70,6 +70,15 @@ pub(super) enum Role {
     Grouping,
 }
 
+/// What is refused of a function over DISTINCT values, and what to do instead.
+pub(super) fn unsupported_distinct(
+    function: AggregateFunction,
+    distinct: bool,
+) -> Option<(&'static str, &'static str)> {
+    let refused = distinct && function == AggregateFunction::Last;
+    refused.then_some(("LAST_VALUE over DISTINCT values", "leave DISTINCT out"))
+}
+
 /// The role of a planned aggregate function.
 pub(super) fn role(function: &AggregateUDF) -> Option<Role> {
     function.inner().downcast_ref::<StandIn>().map(|stand_in| stand_in.role)

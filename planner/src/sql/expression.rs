@@ -15,7 +15,7 @@ use datafusion_sql::sqlparser::tokenizer::Token;
 use millstream_engine::aggregate::AggregateFunction;
 use millstream_engine::operators::Expression;
 
-use super::aggregates::{Role, role};
+use super::aggregates::{Role, role, unsupported_distinct};
 use super::check::{Windows, check};
 use super::context::{Context, NoTables};
 use super::plan_error::explained;
@@ -127,6 +127,9 @@ impl<'a> Planner<'a> {
         let Some(Role::Computes(function)) = role(func) else { return Err(not_one()) };
         if !params.order_by.is_empty() {
             return Err(Error::unsupported(place, "ORDER BY inside an aggregate", ""));
+        }
+        if let Some((what, advice)) = unsupported_distinct(function, params.distinct) {
+            return Err(Error::unsupported(place, what, advice));
         }
         let [argument] = params.args.as_slice() else { return Err(not_one()) };
         let counts_rows = function == AggregateFunction::Count && is_present(argument);

@@ -311,6 +311,7 @@ fn what_is_wrong_in_an_aggregate_is_said_with_its_place() {
         "listagg(s)",
         "sum(a) FILTER (WHERE a)",
         "avg(ts)",
+        "last_value(DISTINCT a)",
     ];
     expect![[r#"
         a
@@ -331,6 +332,8 @@ fn what_is_wrong_in_an_aggregate_is_said_with_its_place() {
             error: line 1, column 1: FILTER (WHERE …) must be a condition, and `a` is INT
         avg(ts)
             error: line 1, column 1: AVG cannot be computed over TIMESTAMP(3)
+        last_value(DISTINCT a)
+            error: line 1, column 1: LAST_VALUE over DISTINCT values is not supported yet; leave DISTINCT out
     "#]]
     .assert_eq(&all(&texts, aggregate));
 }

@@ -19,9 +19,10 @@ use datafusion_common::{Column, DataFusionError, ExprSchema, ScalarValue};
 use datafusion_expr::expr::AggregateFunction as Call;
 use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
+use millstream_engine::aggregate::AggregateFunction;
 use millstream_engine::window::WindowSpec;
 
-use super::aggregates::{Role, role};
+use super::aggregates::{Role, role, unsupported_distinct};
 use super::expression::is_present;
 use super::marks::{self, CLOCK, END, START, TIME_ATTRIBUTE, Time, WINDOW};
 use super::nodes::{AggregateCall, GroupingSets, Kind, Step, WindowAggregation};
@@ -300,8 +301,10 @@ impl Grouped<'_> {
                     let [argument] = params.args.as_slice() else {
                         return Err(Error::internal(format!("{expr} has {} arguments", params.args.len())));
                     };
-                    let counts =
-                        function == millstream_engine::aggregate::AggregateFunction::Count && is_present(argument);
+                    if let Some((what, advice)) = unsupported_distinct(function, params.distinct) {
+                        return Err(self.refuse(what, advice));
+                    }
+                    let counts = function == AggregateFunction::Count && is_present(argument);
                     let argument = (!counts).then(|| columns.push(argument.clone(), format!("c{place}")));
                     let filter =
                         params.filter.as_ref().map(|filter| columns.push(filter.as_ref().clone(), format!("f{place}")));
