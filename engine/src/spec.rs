@@ -42,7 +42,9 @@ pub enum OperatorSpec {
     Unnest {
         /// Answers a list.
         list: Expression,
-        /// The columns of the input and the element.
+        /// The columns of the input that each element's row repeats.
+        repeated: Vec<usize>,
+        /// These columns, and the element as the last one.
         schema: SchemaRef,
     },
     /// Takes the event time of each record from a column.
@@ -77,7 +79,9 @@ impl OperatorSpec {
                 Box::new(Stateless(Project::new(expressions.clone(), Arc::clone(schema))))
             }
             Self::Expand { projections, schema } => Box::new(Stateless(Expand::new(projections.clone(), schema))),
-            Self::Unnest { list, schema } => Box::new(Stateless(Unnest::new(Arc::clone(list), Arc::clone(schema)))),
+            Self::Unnest { list, repeated, schema } => {
+                Box::new(Stateless(Unnest::new(Arc::clone(list), repeated.clone(), Arc::clone(schema))))
+            }
             Self::AssignEventTime { column } => Box::new(Stateless(AssignEventTime::new(*column))),
             Self::Union => Box::new(Stateless(Union)),
             Self::WindowAggregate(spec) => window_operator(spec, max_parallelism)?,

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod functions;
+mod narrow;
 pub mod options;
 pub mod pipeline;
 pub mod problem;

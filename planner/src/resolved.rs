@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::functions::Clock;
+use crate::narrow::narrow;
 use crate::options::{JobOptions, OptionError, OptionValues, Origin};
 use crate::pipeline::plan_pipeline;
 use crate::problem::{Problem, Problems};
@@ -103,7 +104,9 @@ fn plan_here(program: &ResolvedProgram, clock: Clock) -> Result<Plan, Problems> 
         Program::Sql(text) => sql_graph(program, text, session)?,
     };
     check_parallelism(&planned.options, &spec)?;
-    let graph = two_phase(planned.graph).map_err(|error| Problem::new(spec.clone(), error.to_string()))?;
+    let mut graph = planned.graph;
+    narrow(&mut graph).map_err(|error| Problem::new(spec.clone(), error.to_string()))?;
+    let graph = two_phase(graph).map_err(|error| Problem::new(spec.clone(), error.to_string()))?;
     Ok(Plan { graph: chaining::job_graph(graph), options: planned.options, warnings: planned.warnings })
 }
 

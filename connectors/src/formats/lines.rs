@@ -34,18 +34,9 @@ pub(crate) trait Scan: Send + Debug {
     /// Takes what stands before the first record, and answers how many bytes that is; `None` if it needs more input.
     fn begin(&mut self, input: &[u8], last: bool) -> Result<Option<usize>>;
 
-    /// Looks for a record in `text` from `at` on. With `last` nothing follows, and then nothing is unfinished. The tokens of
+    /// Looks for a record in `input` from `at` on. With `last` nothing follows, and then nothing is unfinished. The tokens of
     /// the record are set in `block`.
-    fn scan(&mut self, text: Text<'_>, at: usize, last: bool, block: &mut Block) -> Step;
-}
-
-/// Input that can be scanned.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Text<'a> {
-    /// The input up to where it was looked at.
-    pub(crate) bytes: &'a [u8],
-    /// No byte of what is new in it is below a blank, but for line ends (`\n`): so no text needs to be searched for others.
-    pub(crate) plain: bool,
+    fn scan(&mut self, input: &[u8], at: usize, last: bool, block: &mut Block) -> Step;
 }
 
 /// What a [`Scan`] found. Positions are those of the input.
@@ -115,8 +106,7 @@ impl<S: Scan> RecordDecoder<S> {
         let mut window_bytes = WINDOW_BYTES;
         while at < input.len() && self.wants_more(limit) {
             let window = Window::check(input, at, window_bytes, last, self.limits.utf8);
-            let text = Text { bytes: &input[..window.end], plain: window.plain };
-            let next = self.take_window(text, at, limit, last && window.end == input.len())?;
+            let next = self.take_window(&input[..window.end], at, limit, last && window.end == input.len())?;
             window_bytes = if next == at { window_bytes * 2 } else { WINDOW_BYTES };
             at = next;
             if !self.wants_more(limit) {
@@ -145,10 +135,10 @@ impl<S: Scan> RecordDecoder<S> {
     }
 
     /// Takes records from `text`, which is all fit to be read, and answers where the first one starts that was not taken.
-    fn take_window(&mut self, text: Text<'_>, mut at: usize, limit: usize, last: bool) -> Result<usize> {
-        while at < text.bytes.len() && self.wants_more(limit) {
+    fn take_window(&mut self, text: &[u8], mut at: usize, limit: usize, last: bool) -> Result<usize> {
+        while at < text.len() && self.wants_more(limit) {
             if self.block.full() {
-                self.rows.absorb(&mut self.block, text.bytes)?;
+                self.rows.absorb(&mut self.block, text)?;
             }
             match self.scan.scan(text, at, last, &mut self.block) {
                 Step::Record { start, end, next } if end - start <= self.limits.max_record_bytes => {
@@ -157,7 +147,7 @@ impl<S: Scan> RecordDecoder<S> {
                     at = next;
                 }
                 Step::Bad { start, end, next, reason } if end - start <= self.limits.max_record_bytes => {
-                    self.rows.count_bad(reason, &text.bytes[start..end]);
+                    self.rows.count_bad(reason, &text[start..end]);
                     at = next;
                 }
                 Step::Nothing { next } => at = next,
@@ -167,7 +157,7 @@ impl<S: Scan> RecordDecoder<S> {
                 }
             }
         }
-        self.rows.absorb(&mut self.block, text.bytes)?;
+        self.rows.absorb(&mut self.block, text)?;
         Ok(at)
     }
 
@@ -261,8 +251,6 @@ enum Rejected {
 struct Window {
     end: usize,
     cut: Cut,
-    /// See [`Text::plain`].
-    plain: bool,
 }
 
 /// Why a window ends.
@@ -282,38 +270,26 @@ impl Window {
         let end = if whole { input.len() } else { start + bytes };
         let cut = if whole { Cut::Input } else { Cut::Size };
         let text = &input[start..end];
-        if !utf8 {
-            return Self { end, cut, plain: false };
+        if !utf8 || is_ascii(text) {
+            return Self { end, cut };
         }
-        if is_plain_ascii(text) {
-            return Self { end, cut, plain: true };
-        }
-        let plain = !has_controls(text);
         match std::str::from_utf8(text) {
-            Ok(_) => Self { end, cut, plain },
+            Ok(_) => Self { end, cut },
             Err(error) => {
                 let end = start + error.valid_up_to();
                 // A character that is cut off is wrong only if nothing follows.
                 let wrong = error.error_len().is_some() || (whole && last);
-                Self { end, cut: if wrong { Cut::NotUtf8 } else { cut }, plain }
+                Self { end, cut: if wrong { Cut::NotUtf8 } else { cut } }
             }
         }
     }
 }
 
-/// Whether all of `text` is ASCII and none of it a control character but for line feeds. Whole pieces are looked at without
-/// a branch, so that vector instructions do it.
-fn is_plain_ascii(text: &[u8]) -> bool {
-    let plain = |byte: &u8| (byte.cast_signed() >= b' '.cast_signed()) | (*byte == b'\n');
-    text.chunks(PIECE_BYTES).all(|piece| piece.iter().fold(true, |all, byte| all & plain(byte)))
+/// Whether all of `text` is ASCII. Pieces are looked at without a branch, so that vector instructions do it.
+fn is_ascii(text: &[u8]) -> bool {
+    const PIECE_BYTES: usize = 1 << 10;
+    text.chunks(PIECE_BYTES).all(|piece| piece.iter().fold(0, |all, byte| all | byte) < 0x80)
 }
-
-fn has_controls(text: &[u8]) -> bool {
-    let control = |byte: &u8| (*byte < b' ') & (*byte != b'\n');
-    text.chunks(PIECE_BYTES).any(|piece| piece.iter().fold(false, |any, byte| any | control(byte)))
-}
-
-const PIECE_BYTES: usize = 1 << 10;
 
 /// The end of the line around `from`, without and with its terminator. `None` if it does not end in `input`.
 pub(crate) fn line_end(input: &[u8], from: usize, last: bool) -> Option<(usize, usize)> {

@@ -8,7 +8,7 @@ use millstream_engine::batch::EventBatch;
 use millstream_engine::error::{Error, Result};
 
 use super::columns::sql_name;
-use super::lines::{Limits, RecordDecoder, Scan, Step, Text, line_end};
+use super::lines::{Limits, RecordDecoder, Scan, Step, line_end};
 use super::rows::Block;
 use super::spec::DecoderRequest;
 use super::token::{Kind, Token};
@@ -61,8 +61,7 @@ impl Scan for Lines {
         Ok(Some(0))
     }
 
-    fn scan(&mut self, text: Text<'_>, at: usize, last: bool, block: &mut Block) -> Step {
-        let input = text.bytes;
+    fn scan(&mut self, input: &[u8], at: usize, last: bool, block: &mut Block) -> Step {
         if at == input.len() {
             return Step::Nothing { next: at };
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::builder::StringBuilder;
 use arrow::array::cast::AsArray;
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, Int64Array, PrimitiveArray, make_array};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, Int64Array, PrimitiveArray, StringArray, make_array};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
@@ -111,13 +111,12 @@ impl KeyTable {
                 );
             }
             Form::Bytes(keys, Encoding::Text) => {
-                let text = columns[0].as_string::<i32>();
-                indices.extend(text.iter().map(|key| keys.intern(key.map(str::as_bytes), &mut self.free)));
+                intern_texts(keys, columns[0].as_string::<i32>(), &mut self.free, indices);
             }
             Form::Bytes(keys, Encoding::Rows(converter)) => {
                 let columns: Vec<ArrayRef> = columns.iter().map(canonical).collect();
                 let encoded = converter.convert_columns(&columns)?;
-                indices.extend(encoded.iter().map(|row| keys.intern(Some(row.data()), &mut self.free)));
+                indices.extend(encoded.iter().map(|row| keys.intern(Mark::of(row.data()), row.data(), &mut self.free)));
             }
         }
         Ok(())
@@ -292,6 +291,18 @@ fn intern_integers(
     Ok(())
 }
 
+fn intern_texts(keys: &mut ByteKeys, texts: &StringArray, free: &mut Vec<KeyIndex>, indices: &mut Vec<KeyIndex>) {
+    let bytes = texts.value_data();
+    for (row, ends) in texts.value_offsets().windows(2).enumerate() {
+        let place = |offset: i32| usize::try_from(offset).unwrap_or_default();
+        let (start, end) = (place(ends[0]), place(ends[1]));
+        indices.push(match texts.is_null(row) {
+            true => keys.intern(Mark::NULL, &[], free),
+            false => keys.intern(Mark::within(bytes, start, end), &bytes[start..end], free),
+        });
+    }
+}
+
 /// The column with one zero and one NaN, so that keys that hash alike for being equal are one key.
 fn canonical(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
@@ -373,7 +384,7 @@ fn from_integers(values: Int64Array, data_type: &DataType) -> Result<ArrayRef> {
 /// Keys of any length: their bytes stand one after the other in `bytes`.
 #[derive(Debug, Default)]
 struct ByteKeys {
-    lookup: HashTable<(Mark, KeyIndex)>,
+    lookup: HashTable<Slot>,
     places: Vec<Place>,
     bytes: Vec<u8>,
     wasted: usize,
@@ -382,14 +393,14 @@ struct ByteKeys {
 #[derive(Debug, Clone, Copy)]
 struct Place {
     start: usize,
-    length: u32,
+    length: usize,
     is_null: bool,
 }
 
 impl Place {
     #[inline]
     fn bytes(self, of: &[u8]) -> &[u8] {
-        &of[self.start..self.start + self.length as usize]
+        &of[self.start..self.start + self.length]
     }
 }
 
@@ -399,51 +410,78 @@ impl Place {
 struct Mark {
     low: u64,
     high: u64,
+    /// Of the key, or [`NO_KEY`].
     length: u32,
-    is_null: bool,
+}
+
+/// A mark and the number of its key.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    low: u64,
+    high: u64,
+    length: u32,
+    index: KeyIndex,
+}
+
+/// Longer than any key.
+const NO_KEY: u32 = u32::MAX;
+
+impl Slot {
+    #[inline]
+    fn mark(&self) -> Mark {
+        Mark { low: self.low, high: self.high, length: self.length }
+    }
 }
 
 impl Mark {
-    const WHOLE: u32 = 16;
+    const WHOLE: usize = 16;
+    const NULL: Self = Self { low: 0, high: 0, length: NO_KEY };
 
-    #[inline]
-    fn of(key: Option<&[u8]>) -> Self {
-        let Some(key) = key else { return Self { low: 0, high: 0, length: 0, is_null: true } };
-        let length = u32::try_from(key.len()).expect("Arrow's offsets keep a key below 4 GiB");
-        // Two words that overlap where the key is shorter than both: with the length, no two keys have the same.
-        let (low, high) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-            (Some(first), Some(last)) if length <= Self::WHOLE => {
-                (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    fn of(key: &[u8]) -> Self {
+        let mut padded = [0; Self::WHOLE];
+        match padded.get_mut(..key.len()) {
+            Some(front) => {
+                front.copy_from_slice(key);
+                Self::of_padded(padded, key.len())
             }
-            (Some(_), Some(last)) => (xxh3_64(key), u64::from_le_bytes(*last)),
-            _ => (below_eight(key), 0),
-        };
-        Self { low, high, length, is_null: false }
+            None => Self::of_long(key),
+        }
+    }
+
+    /// The mark of `bytes[start .. end]`. Bytes behind the key are read and cut off again where there are any: cheaper than
+    /// to ask how long the key is.
+    #[inline]
+    fn within(bytes: &[u8], start: usize, end: usize) -> Self {
+        match bytes.get(start..).and_then(<[u8]>::first_chunk) {
+            Some(padded) if end - start <= Self::WHOLE => Self::of_padded(*padded, end - start),
+            _ => Self::of(&bytes[start..end]),
+        }
+    }
+
+    /// The mark of the first `length` of these bytes.
+    #[inline]
+    fn of_padded(padded: [u8; Self::WHOLE], length: usize) -> Self {
+        let both = u128::from_le_bytes(padded);
+        let kept = if length < Self::WHOLE { both & ((1 << (8 * length)) - 1) } else { both };
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are taken, and the length is at most 16")]
+        Self { low: kept as u64, high: (kept >> 64) as u64, length: length as u32 }
+    }
+
+    fn of_long(key: &[u8]) -> Self {
+        let length = u32::try_from(key.len()).expect("Arrow's offsets keep a key below 4 GiB");
+        let last = key.last_chunk().copied().unwrap_or_default();
+        Self { low: xxh3_64(key), high: u64::from_le_bytes(last), length }
     }
 
     #[inline]
     fn says_all(self) -> bool {
-        self.length <= Self::WHOLE
+        self.length as usize <= Self::WHOLE || self == Self::NULL
     }
 
     #[inline]
     fn hash(self) -> u64 {
-        let seed = u64::from(self.length) ^ (u64::from(self.is_null) << 32);
-        fold(fold(self.low ^ 0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93) ^ self.high ^ seed, 0xA076_1D64_78BD_642F)
-    }
-}
-
-/// Up to seven bytes in a word.
-#[inline]
-fn below_eight(key: &[u8]) -> u64 {
-    match (key.first_chunk::<4>(), key.last_chunk::<4>(), key) {
-        (Some(first), Some(last), _) => {
-            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
-        }
-        (_, _, [first, middle, last]) => u64::from(*first) | u64::from(*middle) << 8 | u64::from(*last) << 16,
-        (_, _, [first, last]) => u64::from(*first) | u64::from(*last) << 8,
-        (_, _, [only]) => u64::from(*only),
-        _ => 0,
+        let low = fold(self.low ^ 0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93);
+        fold(low ^ self.high ^ u64::from(self.length), 0xA076_1D64_78BD_642F)
     }
 }
 
@@ -456,31 +494,31 @@ impl ByteKeys {
         (!place.is_null).then(|| place.bytes(&self.bytes))
     }
 
+    /// The number of `key`, whose mark is `mark`.
     #[inline]
-    fn intern(&mut self, key: Option<&[u8]>, free: &mut Vec<KeyIndex>) -> KeyIndex {
-        let mark = Mark::of(key);
+    fn intern(&mut self, mark: Mark, key: &[u8], free: &mut Vec<KeyIndex>) -> KeyIndex {
         let (places, bytes) = (&self.places, &self.bytes);
-        let equal = |&(other, at): &(Mark, KeyIndex)| {
-            other == mark && (mark.says_all() || places[at as usize].bytes(bytes) == key.unwrap_or_default())
-        };
-        match self.lookup.entry(mark.hash(), equal, |(mark, _)| mark.hash()) {
-            Entry::Occupied(found) => found.get().1,
+        let equal =
+            |slot: &Slot| slot.mark() == mark && (mark.says_all() || places[slot.index as usize].bytes(bytes) == key);
+        match self.lookup.entry(mark.hash(), equal, |slot| slot.mark().hash()) {
+            Entry::Occupied(found) => found.get().index,
             Entry::Vacant(vacant) => {
-                let place = Place { start: self.bytes.len(), length: mark.length, is_null: key.is_none() };
-                self.bytes.extend_from_slice(key.unwrap_or_default());
+                let is_null = mark == Mark::NULL;
+                let place = Place { start: self.bytes.len(), length: key.len(), is_null };
+                self.bytes.extend_from_slice(key);
                 let index = self::place(&mut self.places, place, free);
-                vacant.insert((mark, index));
+                vacant.insert(Slot { low: mark.low, high: mark.high, length: mark.length, index });
                 index
             }
         }
     }
 
     fn remove(&mut self, index: KeyIndex) {
-        let hash = Mark::of(self.get(index)).hash();
-        if let Ok(found) = self.lookup.find_entry(hash, |(_, at)| *at == index) {
+        let hash = self.get(index).map_or(Mark::NULL, Mark::of).hash();
+        if let Ok(found) = self.lookup.find_entry(hash, |slot| slot.index == index) {
             found.remove();
         }
-        self.wasted += self.places[index as usize].length as usize;
+        self.wasted += self.places[index as usize].length;
         self.places[index as usize] = Place { start: 0, length: 0, is_null: true };
         if self.wasted > COMPACT_FROM && self.wasted > self.bytes.len() / 2 {
             self.compact();

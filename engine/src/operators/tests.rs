@@ -117,7 +117,7 @@ fn lists() -> EventBatch {
 fn unnest(batch: &EventBatch) -> OperatorSpec {
     let mut fields: Vec<Field> = batch.rows.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.push(Field::new("element", DataType::Int64, true));
-    OperatorSpec::Unnest { list: column("list", 1), schema: Arc::new(Schema::new(fields)) }
+    OperatorSpec::Unnest { list: column("list", 1), repeated: vec![0, 1], schema: Arc::new(Schema::new(fields)) }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Fields, Int32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
+use wide::u8x32;
 
 use super::definition::{Call, Definition, Kind, Returns, Takes, exactly, optional};
 use super::regex::Patterns;
@@ -117,18 +118,10 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
             continue;
         };
         match delimiter.as_bytes() {
-            [] if text.is_empty() => pieces.append(""),
-            [] => text.char_indices().for_each(|(at, char)| pieces.append(&text[at..at + char.len_utf8()])),
-            // One byte is searched for without a searcher being built for every row.
-            [byte] => {
-                let mut start = 0;
-                for at in memchr::memchr_iter(*byte, text.as_bytes()) {
-                    pieces.append(&text[start..at]);
-                    start = at + 1;
-                }
-                pieces.append(&text[start..]);
-            }
-            _ => text.split(delimiter).for_each(|piece| pieces.append(piece)),
+            [] if text.is_empty() => pieces.append(b""),
+            [] => text.chars().for_each(|char| pieces.append(char.encode_utf8(&mut [0; 4]).as_bytes())),
+            [byte] => pieces.append_split(text.as_bytes(), *byte),
+            _ => text.split(delimiter).for_each(|piece| pieces.append(piece.as_bytes())),
         }
         pieces.end_list(true);
     }
@@ -151,9 +144,45 @@ impl Pieces {
     }
 
     #[inline]
-    fn append(&mut self, piece: &str) {
-        self.bytes.extend_from_slice(piece.as_bytes());
+    fn append(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(piece);
         self.ends.push(offset(self.bytes.len()));
+    }
+
+    /// Appends the pieces of `text` between delimiters of one byte, which are looked for with vector instructions.
+    fn append_split(&mut self, text: &[u8], delimiter: u8) {
+        let wanted = u8x32::splat(delimiter);
+        let mut start = 0;
+        let mut base = 0;
+        let (chunks, rest) = text.as_chunks::<32>();
+        let mut last = [!delimiter; 32];
+        last[..rest.len()].copy_from_slice(rest);
+        for chunk in chunks.iter().chain([&last]) {
+            let mut found = u8x32::new(*chunk).simd_eq(wanted).to_bitmask();
+            while found != 0 {
+                let end = base + found.trailing_zeros() as usize;
+                self.append_from(text, start, end);
+                start = end + 1;
+                found &= found - 1;
+            }
+            base += 32;
+        }
+        self.append(&text[start..]);
+    }
+
+    /// Appends `text[start .. end]`. A short piece is copied with what follows it, which is cut off again: one move in place
+    /// of a call.
+    #[inline]
+    fn append_from(&mut self, text: &[u8], start: usize, end: usize) {
+        match text[start..].first_chunk::<16>() {
+            Some(sixteen) if end - start <= 16 => {
+                let before = self.bytes.len();
+                self.bytes.extend_from_slice(sixteen);
+                self.bytes.truncate(before + end - start);
+                self.ends.push(offset(self.bytes.len()));
+            }
+            _ => self.append(&text[start..end]),
+        }
     }
 
     fn end_list(&mut self, valid: bool) {

@@ -240,14 +240,25 @@ fn read_integer(token: Token, bytes: &[u8]) -> Option<i64> {
 }
 
 /// A whole number. As in Flink, the fraction of a JSON number is cut off for INT and BIGINT.
-#[inline]
+#[expect(clippy::inline_always, reason = "a call for each number costs as much as reading it")]
+#[inline(always)]
 fn read_whole(token: Token, bytes: &[u8], input: &[u8]) -> Option<i64> {
     if token.kind == Kind::Number {
         let (start, end) = (token.start as usize, token.end as usize);
-        integer::integer_within(input, start, end).or_else(|| decimal::whole_part(bytes))
+        integer::integer_within(input, start, end).or_else(|| whole_part(bytes))
     } else {
-        integer::integer(trim(text(token, bytes)?))
+        whole_in_quotes(token, bytes)
     }
+}
+
+#[cold]
+fn whole_part(number: &[u8]) -> Option<i64> {
+    decimal::whole_part(number)
+}
+
+#[cold]
+fn whole_in_quotes(token: Token, bytes: &[u8]) -> Option<i64> {
+    integer::integer(trim(text(token, bytes)?))
 }
 
 fn read_time(token: Token, bytes: &[u8], digits: usize) -> Option<i64> {

@@ -6,7 +6,7 @@ use millstream_engine::error::{Error, Result};
 
 use super::CsvOptions;
 use crate::formats::columns::excerpt;
-use crate::formats::lines::{Scan, Step, Text, line_end};
+use crate::formats::lines::{Scan, Step, line_end};
 use crate::formats::rows::Block;
 use crate::formats::token::{Kind, Source, Token};
 use crate::formats::wanted::Wanted;
@@ -237,8 +237,7 @@ impl Scan for Records {
         }
     }
 
-    fn scan(&mut self, text: Text<'_>, at: usize, last: bool, block: &mut Block) -> Step {
-        let input = text.bytes;
+    fn scan(&mut self, input: &[u8], at: usize, last: bool, block: &mut Block) -> Step {
         match self.pass_empty(input, at, last) {
             Empty::Line { next } => return Step::Nothing { next },
             Empty::Unknown => return Step::Unfinished { start: at },

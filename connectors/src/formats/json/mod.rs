@@ -16,6 +16,7 @@ mod encode;
 mod records;
 pub(crate) mod scan;
 mod template;
+mod text_end;
 
 use super::columns::{Nesting, Rules};
 use super::lines::{Limits, RecordDecoder};

@@ -9,7 +9,7 @@ use millstream_engine::error::Result;
 
 use super::scan::{Scanner, Stop};
 use super::template::{HEAD_BYTES, SeenValue, Template, ValuePlace};
-use crate::formats::lines::{Scan, Step, Text, line_end};
+use crate::formats::lines::{Scan, Step, line_end};
 use crate::formats::rows::Block;
 use crate::formats::token::{Kind, Source, Token};
 use crate::formats::wanted::Wanted;
@@ -57,9 +57,9 @@ impl Records {
 
     /// Reads the object at `start` by a layout that is known.
     #[inline]
-    fn scan_as_before(&mut self, text: Text<'_>, start: usize, block: &mut Block) -> Option<usize> {
+    fn scan_as_before(&mut self, input: &[u8], start: usize, block: &mut Block) -> Option<usize> {
         for place in 0..self.templates.len() {
-            if let Some(end) = self.templates[place].read(text.bytes, start, text.plain, block) {
+            if let Some(end) = self.templates[place].read(input, start, block) {
                 if place > 0 {
                     self.templates.swap(0, place);
                 }
@@ -126,8 +126,7 @@ impl Scan for Records {
     }
 
     #[inline]
-    fn scan(&mut self, text: Text<'_>, at: usize, last: bool, block: &mut Block) -> Step {
-        let input = text.bytes;
+    fn scan(&mut self, input: &[u8], at: usize, last: bool, block: &mut Block) -> Step {
         let mut scanner = Scanner::new(input, at);
         scanner.skip_space();
         let start = scanner.at();
@@ -136,7 +135,7 @@ impl Scan for Records {
         }
         let unescaped = block.unescaped.len();
         if self.patient()
-            && let Some(end) = self.scan_as_before(text, start, block)
+            && let Some(end) = self.scan_as_before(input, start, block)
         {
             return Step::Record { start, end, next: end };
         }

@@ -349,7 +349,7 @@ impl<'a> Scanner<'a> {
 
 /// Whether there is a byte below a blank, which no text may have bare. Without a branch for each byte, so that vector
 /// instructions look at many at once.
-pub(super) fn has_control(text: &[u8]) -> bool {
+fn has_control(text: &[u8]) -> bool {
     text.iter().fold(false, |any, &byte| any | (byte < b' '))
 }
 

@@ -13,7 +13,8 @@
 //! is only of no use. It accepts a value of any kind wherever a value stood, since what a column makes of it is not
 //! decided here.
 
-use super::scan::{Scanner, has_control};
+use super::scan::Scanner;
+use super::text_end::text_end;
 use crate::formats::rows::Block;
 use crate::formats::token::{Kind, Token};
 use crate::formats::values::integer::leading_digits;
@@ -69,14 +70,13 @@ impl Template {
         Self { tail: Literal::new(&input[from..end]), steps, fixed }
     }
 
-    /// Sets the tokens of the object at `start` and answers where it ends, if it has this layout. `plain` says that no byte
-    /// of the input is below a blank, but for line ends.
+    /// Sets the tokens of the object at `start` and answers where it ends, if it has this layout.
     #[inline]
-    pub(super) fn read(&self, input: &[u8], start: usize, plain: bool, block: &mut Block) -> Option<usize> {
+    pub(super) fn read(&self, input: &[u8], start: usize, block: &mut Block) -> Option<usize> {
         let mut at = start;
         for step in &self.steps {
             at = step.before.pass(input, at)?;
-            let (token, end) = value(input, at, plain, &mut block.unescaped)?;
+            let (token, end) = value(input, at, &mut block.unescaped)?;
             if step.place.open && token.kind == Kind::Object {
                 return None;
             }
@@ -131,9 +131,9 @@ impl Literal {
 
 /// The value at `at` and where it ends.
 #[inline]
-fn value(input: &[u8], at: usize, plain: bool, unescaped: &mut Vec<u8>) -> Option<(Token, usize)> {
+fn value(input: &[u8], at: usize, unescaped: &mut Vec<u8>) -> Option<(Token, usize)> {
     match *input.get(at)? {
-        b'"' => text(input, at, plain, unescaped),
+        b'"' => text(input, at, unescaped),
         b'-' | b'0'..=b'9' => number(input, at),
         _ => exactly(input, at, unescaped),
     }
@@ -141,13 +141,11 @@ fn value(input: &[u8], at: usize, plain: bool, unescaped: &mut Vec<u8>) -> Optio
 
 /// A text without escapes; any other is left to the exact scan.
 #[inline]
-fn text(input: &[u8], at: usize, plain: bool, unescaped: &mut Vec<u8>) -> Option<(Token, usize)> {
-    let start = at + 1;
-    let end = start + memchr::memchr3(b'"', b'\\', b'\n', input.get(start..)?)?;
-    if input[end] != b'"' || (!plain && has_control(&input[start..end])) {
-        return exactly(input, at, unescaped);
+fn text(input: &[u8], at: usize, unescaped: &mut Vec<u8>) -> Option<(Token, usize)> {
+    match text_end(input, at + 1) {
+        Some(end) if input[end] == b'"' => Some((Token::new(Kind::Text, at + 1, end), end + 1)),
+        _ => exactly(input, at, unescaped),
     }
-    Some((Token::new(Kind::Text, start, end), end + 1))
 }
 
 /// A number without point and exponent; any other is left to the exact scan.
@@ -169,6 +167,7 @@ fn number(input: &[u8], at: usize) -> Option<(Token, usize)> {
     Some((Token::new(Kind::Number, at, end), end))
 }
 
+/// The value at `at` and where it ends.
 #[cold]
 fn exactly(input: &[u8], at: usize, unescaped: &mut Vec<u8>) -> Option<(Token, usize)> {
     let mut scanner = Scanner::new(input, at);

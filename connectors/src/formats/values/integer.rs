@@ -15,7 +15,8 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
 
 /// As [`integer`], of the bytes `start .. end` of `input`. Faster, because it may look at bytes before them: up to eight
 /// digits are one load, however many there are.
-#[inline]
+#[expect(clippy::inline_always, reason = "a call for each number costs as much as reading it")]
+#[inline(always)]
 pub(crate) fn integer_within(input: &[u8], start: usize, end: usize) -> Option<i64> {
     let negative = input.get(start) == Some(&b'-');
     let length = end.checked_sub(start + usize::from(negative))?;
@@ -31,6 +32,11 @@ pub(crate) fn integer_within(input: &[u8], start: usize, end: usize) -> Option<i
             return Some(if negative { -magnitude } else { magnitude });
         }
     }
+    longer(input, start, end)
+}
+
+#[inline(never)]
+fn longer(input: &[u8], start: usize, end: usize) -> Option<i64> {
     integer(input.get(start..end)?)
 }
 

@@ -155,7 +155,11 @@ impl<'a> Run<'a> {
             kind: "flatMap",
             name: "FlatMap".to_owned(),
             usage: Usage { reads: Wanted::Some(columns_of(&planned.expression)), passes: true },
-            operator: OperatorSpec::Unnest { list: planned.expression, schema: Arc::clone(&schema) },
+            operator: OperatorSpec::Unnest {
+                list: planned.expression,
+                repeated: (0..input.schema.fields().len()).collect(),
+                schema: Arc::clone(&schema),
+            },
             schema,
             time: input.time,
         })

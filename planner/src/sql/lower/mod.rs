@@ -204,8 +204,9 @@ impl Lowering<'_> {
         let output = super::nodes::output(&step.kind, &step.exprs, &input.base).map_err(|error| explained(&error))?;
         let list = physical(list, &input.base).map_err(|error| explained(&error))?;
         let schema = arrow(&output);
-        let node =
-            self.forward(input.node, "Unnest", OperatorSpec::Unnest { list, schema: Arc::clone(&schema) }, schema);
+        let repeated = (0..input.base.fields().len()).collect();
+        let spec = OperatorSpec::Unnest { list, repeated, schema: Arc::clone(&schema) };
+        let node = self.forward(input.node, "Unnest", spec, schema);
         Ok(Relation::of(node, output))
     }
 
