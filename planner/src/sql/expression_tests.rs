@@ -91,6 +91,7 @@ fn expressions_have_flinks_names_and_types() {
         "COALESCE(b, 1)",
         "itemName IS NOT NULL",
         "s = 5",
+        "ARRAY_REMOVE(tags, 'x')",
     ];
     expect![[r#"
         a
@@ -147,6 +148,8 @@ fn expressions_have_flinks_names_and_types() {
             itemName IS NOT NULL: BOOLEAN NOT NULL := itemName@7 IS NOT NULL
         s = 5
             s = 5: BOOLEAN := flink_cast(s@4) = 5
+        ARRAY_REMOVE(tags, 'x')
+            ARRAY_REMOVE(tags, 'x'): ARRAY<STRING> := array_remove_all(tags@8, x)
     "#]]
     .assert_eq(&all(&texts, planned));
 }
@@ -200,6 +203,7 @@ fn what_is_wrong_in_an_expression_is_said_with_its_place() {
         "person.nam",
         "person.name.first",
         "uper(s)",
+        "array_position(tags, 'x')",
         "a +",
         "a + (1",
         "CASE WHEN a = 1 THEN 2 ESLE 3 END",
@@ -238,6 +242,8 @@ fn what_is_wrong_in_an_expression_is_said_with_its_place() {
             error: line 1, column 13: there is no field `first`, for it would be one of STRING
         uper(s)
             error: line 1, column 1: unknown function `uper`; did you mean `upper`?
+        array_position(tags, 'x')
+            error: line 1, column 1: unknown function `array_position`; did you mean `array_positions`?
         a +
             error: line 1, column 4: expected an expression, found the end of the text
         a + (1

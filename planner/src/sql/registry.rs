@@ -17,16 +17,24 @@ use crate::session::Session;
 
 /// Names of DataFusion's that would mislead: frozen while planning, of another meaning, or of another system.
 const LEFT_OUT: &[&str] = &[
+    "array_concat",
+    "array_position",
     "arrow_cast",
+    "arrow_field",
+    "arrow_metadata",
     "arrow_try_cast",
     "cast_to_type",
     "current_date",
     "current_time",
     "current_timestamp",
     "date_format",
+    "file_row_index",
+    "input_file_name",
     "now",
     "today",
     "try_cast_to_type",
+    "union_extract",
+    "union_tag",
     "version",
     "with_metadata",
 ];
@@ -46,6 +54,10 @@ impl Functions {
             register(&mut scalar, &function);
         }
         LEFT_OUT.iter().for_each(|name| drop(scalar.remove(*name)));
+        // Flink's takes away all that are equal.
+        if let Some(all) = scalar.get("array_remove_all").map(Arc::clone) {
+            scalar.insert("array_remove".to_owned(), all);
+        }
         let flinks = crate::functions::all(&session.job().time_zone, Arc::clone(session.clock()));
         for function in flinks.map_err(|error| explained(&error))? {
             register(&mut scalar, &function);
