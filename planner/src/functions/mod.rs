@@ -38,6 +38,8 @@ mod logic;
 mod math;
 mod number;
 mod random;
+#[cfg(test)]
+pub(crate) mod reference;
 mod regex;
 mod session;
 #[cfg(test)]
@@ -89,6 +91,17 @@ pub fn all(session_time_zone: &str, clock: Clock) -> Result<Vec<Arc<ScalarUDF>>>
     ];
     let ours = tables.into_iter().flatten().map(|definition| definition.into_udf(&session));
     Ok(ours.chain([datafusion_functions::string::uuid()]).collect())
+}
+
+/// The only value of `values` as it is printed in UTC.
+#[cfg(test)]
+pub(crate) fn show(values: &arrow::array::ArrayRef) -> String {
+    use arrow::array::Array;
+    match values.is_null(0) {
+        true => "NULL".to_owned(),
+        false => cast_text::texts(values, &zone::Zone::utc())
+            .map_or_else(|error| error.to_string(), |texts| texts.value(0).to_owned()),
+    }
 }
 
 #[cfg(test)]

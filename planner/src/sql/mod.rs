@@ -48,6 +48,8 @@ mod nexmark_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod refusal_tests;
 
 pub(crate) use column::plan_column;
