@@ -178,3 +178,113 @@ fn q11_counts_bids_per_session() {
     }
     agree("q11", &answer);
 }
+
+#[test]
+fn q14_calculates_and_counts_characters() {
+    let mut answer = Answer::default();
+    for bid in bids() {
+        let price = bid.price * 908;
+        if price <= 1_000_000_000 || price >= 50_000_000_000 {
+            continue;
+        }
+        let kind = match bid.date_time.rem_euclid(86_400_000) / 3_600_000 {
+            8..=18 => "dayTime",
+            0..=6 | 20.. => "nightTime",
+            _ => "otherTime",
+        };
+        let count = i64::try_from(bid.extra.matches('c').count()).unwrap();
+        let (auction, bidder, time) = (Number(bid.auction), Number(bid.bidder), Number(bid.date_time));
+        answer.add(&[auction, bidder, Number(price), Text(kind), time, Text(&bid.extra), Number(count)]);
+    }
+    agree("q14", &answer);
+}
+
+#[test]
+fn q21_finds_the_channel_of_each_bid() {
+    let mut answer = Answer::default();
+    for bid in bids() {
+        let named = ["apple", "google", "facebook", "baidu"].iter().zip(["0", "1", "2", "3"]);
+        let named = named.filter(|(name, _)| bid.channel.to_lowercase() == **name).map(|(_, id)| id).next();
+        let behind = |key: &str| bid.url.find(key).map(|at| &bid.url[at + key.len()..]);
+        let in_url = behind("&channel_id=").map(|rest| rest.split('&').next().unwrap_or_default());
+        if let Some(id) = named.or(in_url) {
+            let (auction, bidder, price) = (Number(bid.auction), Number(bid.bidder), Number(bid.price));
+            answer.add(&[auction, bidder, price, Text(&bid.channel), Text(id)]);
+        }
+    }
+    agree("q21", &answer);
+}
+
+#[test]
+fn q22_takes_urls_apart() {
+    let mut answer = Answer::default();
+    for bid in bids() {
+        let parts: Vec<&str> = bid.url.split('/').collect();
+        let (auction, bidder, price) = (Number(bid.auction), Number(bid.bidder), Number(bid.price));
+        answer.add(&[auction, bidder, price, Text(&bid.channel), Text(parts[3]), Text(parts[4]), Text(parts[5])]);
+    }
+    agree("q22", &answer);
+}
+
+/// The tables of the suite, for `millstream run`.
+const EVENTS_TABLE: &str = "CREATE TABLE datagen (event_type INT,
+  person ROW<id BIGINT, name VARCHAR, emailAddress VARCHAR, creditCard VARCHAR, city VARCHAR, state VARCHAR,
+    `dateTime` TIMESTAMP(3), extra VARCHAR>,
+  auction ROW<id BIGINT, itemName VARCHAR, description VARCHAR, initialBid BIGINT, reserve BIGINT,
+    `dateTime` TIMESTAMP(3), expires TIMESTAMP(3), seller BIGINT, category BIGINT, extra VARCHAR>,
+  bid ROW<auction BIGINT, bidder BIGINT, price BIGINT, channel VARCHAR, url VARCHAR, `dateTime` TIMESTAMP(3),
+    extra VARCHAR>,
+  `dateTime` AS CASE WHEN event_type = 0 THEN person.`dateTime` WHEN event_type = 1 THEN auction.`dateTime`
+    ELSE bid.`dateTime` END,
+  WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND)
+WITH ('connector' = 'nexmark', 'first-event.rate' = 'RATE', 'next-event.rate' = 'RATE', 'events.num' = 'EVENTS');
+CREATE VIEW bid AS SELECT bid.auction, bid.bidder, bid.price, bid.channel, bid.url, `dateTime`, bid.extra
+FROM datagen WHERE event_type = 2;
+";
+
+#[test]
+fn q10_writes_each_bid_into_the_partition_of_its_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let tables = EVENTS_TABLE.replace("RATE", &RATE.to_string()).replace("EVENTS", &EVENTS.to_string());
+    let sql = format!(
+        "{tables}CREATE TABLE result (auction BIGINT, bidder BIGINT, price BIGINT, `dateTime` TIMESTAMP(3), \
+         extra VARCHAR, dt STRING, hm STRING) PARTITIONED BY (dt, hm) \
+         WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'csv', \
+         'sink.partition-commit.trigger' = 'partition-time', 'sink.partition-commit.delay' = '1 min', \
+         'sink.partition-commit.policy.kind' = 'success-file', \
+         'partition.time-extractor.timestamp-pattern' = '$dt $hm:00', \
+         'sink.rolling-policy.rollover-interval' = '1min', 'sink.rolling-policy.check-interval' = '1min');\n\
+         INSERT INTO result SELECT auction, bidder, price, `dateTime`, extra, \
+         DATE_FORMAT(`dateTime`, 'yyyy-MM-dd'), DATE_FORMAT(`dateTime`, 'HH:mm') FROM bid;",
+        out.display()
+    );
+    let manifest = serde_json::json!({
+        "apiVersion": "millstream.dev/v1alpha1", "kind": "StreamJob", "metadata": {"name": "q10"},
+        "spec": {"parallelism": 2, "program": {"sql": sql}},
+    });
+    let job = folder.path().join("job.yaml");
+    std::fs::write(&job, manifest.to_string()).unwrap();
+    let ran = run(millstream().arg("run").arg(&job));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+
+    let mut expected: BTreeMap<String, usize> = BTreeMap::new();
+    for bid in bids() {
+        let minute = bid.date_time.rem_euclid(86_400_000) / 60_000;
+        // A colon is escaped in the name of a partition's folder, as Flink does.
+        *expected.entry(format!("dt=2015-07-15/hm={:02}%3A{:02}", minute / 60, minute % 60)).or_default() += 1;
+    }
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for day in std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()) {
+        for minute in std::fs::read_dir(&day).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = minute.strip_prefix(&out).unwrap().display().to_string();
+            assert!(minute.join("_SUCCESS").exists(), "{name} is committed");
+            let files = std::fs::read_dir(&minute).unwrap().map(|entry| entry.unwrap().path());
+            let parts = files.filter(|file| file.file_name().is_some_and(|name| name != "_SUCCESS"));
+            let rows = parts.map(|file| std::fs::read_to_string(file).unwrap().lines().count()).sum();
+            found.insert(name, rows);
+        }
+    }
+    assert!(expected.len() > 1, "more than one minute");
+    assert_eq!(found, expected);
+}

@@ -47,6 +47,12 @@ enum Query {
     Q11,
     /// Bids per bidder in a tumbling window of the wall clock.
     Q12,
+    /// A calculation with a function of the suite's own.
+    Q14,
+    /// The channel of each bid, by a regular expression.
+    Q21,
+    /// Parts of each bid's URL.
+    Q22,
     /// Bids per bidder in a tumbling window of event time.
     Bidders,
 }
@@ -61,6 +67,9 @@ impl Query {
             Self::Q7Core => "q7-core",
             Self::Q11 => "q11",
             Self::Q12 => "q12",
+            Self::Q14 => "q14",
+            Self::Q21 => "q21",
+            Self::Q22 => "q22",
             Self::Bidders => "bidders",
         }
     }
@@ -102,6 +111,29 @@ impl Query {
                  FROM TABLE(TUMBLE((SELECT *, PROCTIME() AS p_time FROM bid), DESCRIPTOR(p_time), INTERVAL '10' SECOND)) \
                  GROUP BY bidder, window_start, window_end",
             ),
+            Self::Q14 => (
+                "auction BIGINT, bidder BIGINT, price DECIMAL(23, 3), bidTimeType VARCHAR, `dateTime` TIMESTAMP(3), \
+                 extra VARCHAR, c_counts BIGINT",
+                "SELECT auction, bidder, 0.908 * price AS price, \
+                 CASE WHEN HOUR(`dateTime`) >= 8 AND HOUR(`dateTime`) <= 18 THEN 'dayTime' \
+                 WHEN HOUR(`dateTime`) <= 6 OR HOUR(`dateTime`) >= 20 THEN 'nightTime' ELSE 'otherTime' END AS bidTimeType, \
+                 `dateTime`, extra, count_char(extra, 'c') AS c_counts \
+                 FROM bid WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000",
+            ),
+            Self::Q21 => (
+                "auction BIGINT, bidder BIGINT, price BIGINT, channel VARCHAR, channel_id VARCHAR",
+                "SELECT auction, bidder, price, channel, \
+                 CASE WHEN LOWER(channel) = 'apple' THEN '0' WHEN LOWER(channel) = 'google' THEN '1' \
+                 WHEN LOWER(channel) = 'facebook' THEN '2' WHEN LOWER(channel) = 'baidu' THEN '3' \
+                 ELSE REGEXP_EXTRACT(url, '(&|^)channel_id=([^&]*)', 2) END AS channel_id \
+                 FROM bid WHERE REGEXP_EXTRACT(url, '(&|^)channel_id=([^&]*)', 2) IS NOT NULL \
+                 OR LOWER(channel) IN ('apple', 'google', 'facebook', 'baidu')",
+            ),
+            Self::Q22 => (
+                "auction BIGINT, bidder BIGINT, price BIGINT, channel VARCHAR, dir1 VARCHAR, dir2 VARCHAR, dir3 VARCHAR",
+                "SELECT auction, bidder, price, channel, SPLIT_INDEX(url, '/', 3) AS dir1, \
+                 SPLIT_INDEX(url, '/', 4) AS dir2, SPLIT_INDEX(url, '/', 5) AS dir3 FROM bid",
+            ),
             Self::Bidders => (
                 "bidder BIGINT, bid_count BIGINT, window_start TIMESTAMP(3), window_end TIMESTAMP(3)",
                 "SELECT bidder, COUNT(*) AS bid_count, window_start, window_end \
@@ -121,7 +153,8 @@ impl Nexmark {
         let (columns, query) = self.query.sql();
         let source = self.from.as_deref().map_or_else(|| generated_events(self.events, self.rate), bids_from);
         let sql = format!(
-            "{source}\nCREATE TABLE result ({columns}) WITH ('connector' = 'blackhole');\nINSERT INTO result {query};"
+            "{source}\nCREATE FUNCTION count_char AS 'com.github.nexmark.flink.udf.CountChar';\n\
+             CREATE TABLE result ({columns}) WITH ('connector' = 'blackhole');\nINSERT INTO result {query};"
         );
         let events = generated.then_some(self.events);
         measure(&Case { name: self.query.name(), sql, parallelism: self.parallelism, events })
