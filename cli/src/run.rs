@@ -9,6 +9,7 @@ use millstream_graph::JobGraph;
 use millstream_worker::clock::SystemClock;
 use millstream_worker::io::Io;
 use millstream_worker::job::{self, JobControl, JobEnd, JobError, JobSpec, StartError};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::progress::Reporter;
 use crate::{exit, manifest};
@@ -81,26 +82,22 @@ fn execute(graph: JobGraph, show_progress: bool) -> Result<JobEnd, Failure> {
 
 /// The first Ctrl-C or SIGTERM stops the job, the second ends it at once.
 async fn interrupts(control: JobControl) {
-    if interrupt().await {
-        tracing::info!("stopping: what was read is worked on to its end; press Ctrl-C again to end at once");
-        control.stop();
-    }
-    if interrupt().await {
-        control.cancel();
-    }
-}
-
-/// Ends when the process is asked to; `false` if it never will be.
-async fn interrupt() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
+    // Both are listened to from the beginning to the end: a second one that follows at once is not missed.
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        return false;
+        return;
     };
-    tokio::select! {
-        _ = interrupt.recv() => true,
-        _ = terminate.recv() => true,
-    }
+    let mut asked = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    asked().await;
+    tracing::info!("stopping: what was read is worked on to its end; press Ctrl-C again to end at once");
+    control.stop();
+    asked().await;
+    control.cancel();
 }
 
 /// An error and its causes, each said once.

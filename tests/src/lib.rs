@@ -1,7 +1,10 @@
 //! What tests of the whole need: the binary as a person would run it, and the project's folder.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 /// The project's folder: of the checkout that is tested, which is not the one that the test was built in when several
 /// share a target folder.
@@ -91,4 +94,148 @@ pub fn lines_of_parts(folder: &Path) -> Vec<String> {
     }
     lines.sort();
     lines
+}
+
+/// The files in `folder` that whoever reads it would see, in order; none if there is no folder.
+pub fn visible(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| !is_hidden(path)).collect();
+    paths.sort();
+    paths
+}
+
+/// How long a test waits for anything before it fails.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A command that is running: what it says can be waited for. It is ended when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    /// Its stdout, line by line; [`Running::start_unread`] leaves it in the child.
+    pub stdout: Lines,
+    /// Its stderr, line by line.
+    pub stderr: Lines,
+}
+
+/// Lines of a stream, read by a thread of their own.
+#[derive(Debug)]
+pub struct Lines {
+    arriving: Option<Receiver<String>>,
+    seen: Vec<String>,
+}
+
+impl Running {
+    /// Starts `command`.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start(command: &mut Command) -> Self {
+        let mut running = Self::start_unread(command);
+        running.stdout = Lines::of(running.child.stdout.take());
+        running
+    }
+
+    /// Starts `command`, whose stdout nobody reads: once a pipe is full, it waits.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start_unread(command: &mut Command) -> Self {
+        let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = started.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let stderr = Lines::of(child.stderr.take());
+        Self { child, stdout: Lines { arriving: None, seen: Vec::new() }, stderr }
+    }
+
+    /// Waits until something is written to a stdout that is not read, and takes one byte of it.
+    ///
+    /// # Panics
+    /// If nothing is.
+    pub fn wait_for_output(&mut self) {
+        let read = self.child.stdout.as_mut().map(|stdout| stdout.read_exact(&mut [0]));
+        assert!(matches!(read, Some(Ok(()))), "nothing was written: {read:?}");
+    }
+
+    /// Sends `signal`, as `INT`.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -{signal} has failed");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub fn end(mut self) -> Said {
+        let (stdout, stderr) = (self.stdout.rest(), self.stderr.rest());
+        let status = self.child.wait();
+        let code = status.ok().and_then(|status| status.code()).unwrap_or(-1);
+        Said { code, stdout, stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already if all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Lines {
+    fn of(stream: Option<impl Read + Send + 'static>) -> Self {
+        let Some(stream) = stream else { return Self { arriving: None, seen: Vec::new() } };
+        let (sender, arriving) = channel();
+        std::thread::spawn(move || {
+            // A test that has ended wants no more.
+            BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { arriving: Some(arriving), seen: Vec::new() }
+    }
+
+    /// Waits until `done` of all the lines so far, which are returned.
+    ///
+    /// # Panics
+    /// If the stream ends before, or nothing comes for too long.
+    pub fn wait_until(&mut self, done: impl Fn(&[String]) -> bool) -> &[String] {
+        while !done(&self.seen) {
+            match self.next() {
+                Some(line) => self.seen.push(line),
+                None => panic!("the stream has ended:\n{}", self.seen.join("\n")),
+            }
+        }
+        &self.seen
+    }
+
+    /// The next line; `None` at the end.
+    fn next(&self) -> Option<String> {
+        match self.arriving.as_ref()?.recv_timeout(DEADLINE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("nothing more comes after\n{}", self.seen.join("\n")),
+        }
+    }
+
+    /// All lines to the end of the stream.
+    fn rest(&mut self) -> String {
+        while let Some(line) = self.next() {
+            self.seen.push(line);
+        }
+        self.seen.iter().map(|line| format!("{line}\n")).collect()
+    }
+}
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+/// If it does not come to hold.
+pub fn wait_until(condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < DEADLINE, "what is waited for does not come");
+        std::thread::yield_now();
+    }
 }
