@@ -41,7 +41,7 @@ impl Run {
         match execute(graph, !self.quiet) {
             Ok(JobEnd::Finished | JobEnd::Stopped) => ExitCode::SUCCESS,
             Ok(JobEnd::Cancelled) => ExitCode::from(exit::INTERRUPTED),
-            Err(Failure::Input(error)) => exit::refuse(&error),
+            Err(Failure::Input(error)) => exit::refuse(&format!("{}: {error}", self.manifest.display())),
             Err(Failure::Job(error)) => exit::fail(&error),
         }
     }
@@ -64,7 +64,7 @@ fn execute(graph: JobGraph, show_progress: bool) -> Result<JobEnd, Failure> {
         attempt: format!("{:x}", manifest::now_ms()).into(),
     };
     let job = job::start(spec, &io).map_err(|error| match error {
-        StartError::Input(error) => Failure::Input(error.to_string()),
+        StartError::Input { .. } => Failure::Input(error.to_string()),
         StartError::Other(error) => Failure::Job(error.to_string()),
     })?;
     let reporter = Reporter::start(job.metrics(), io.handle(), show_progress);

@@ -127,7 +127,7 @@ fn a_missing_file_and_an_empty_pattern_are_refused() {
         &printing(folder.path(), ""),
         2,
         &expect![[r#"
-        error: the option 'path': `FOLDER/input.json` does not exist
+        error: FOLDER/job.yaml: `Source: in`: the option 'path': `FOLDER/input.json` does not exist
     "#]],
     );
     let text = printing(folder.path(), "").replace("input.json", "*.json");
@@ -136,7 +136,7 @@ fn a_missing_file_and_an_empty_pattern_are_refused() {
         &text,
         2,
         &expect![[r#"
-        error: the option 'path': no file matches `FOLDER/*.json`
+        error: FOLDER/job.yaml: `Source: in`: the option 'path': no file matches `FOLDER/*.json`
     "#]],
     );
 }

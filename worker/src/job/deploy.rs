@@ -60,8 +60,9 @@ fn enumerators(graph: &JobGraph, io: &Io) -> Result<HashMap<usize, Enumerator>, 
     let mut made = HashMap::new();
     for (node, of) in graph.program.nodes.iter().enumerate() {
         match &of.kind {
-            NodeKind::Source(of) => {
-                let enumerator = of.source.create_enumerator().map_err(StartError::Input)?;
+            NodeKind::Source(source) => {
+                let missing = |error| StartError::Input { node: of.name.clone(), error };
+                let enumerator = source.source.create_enumerator().map_err(missing)?;
                 made.insert(node, Enumerator::new(enumerator, io.handle().clone()));
             }
             NodeKind::Operator(_) | NodeKind::Sink(_) => {}

@@ -104,8 +104,13 @@ impl JobControl {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// What a source names cannot be read: a missing file, a pattern that matches nothing.
-    #[error(transparent)]
-    Input(Error),
+    #[error("`{node}`: {error}")]
+    Input {
+        /// The source, as messages call it.
+        node: String,
+        /// Why.
+        error: Error,
+    },
     /// Anything else.
     #[error(transparent)]
     Other(#[from] Error),
