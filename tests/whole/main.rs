@@ -7,5 +7,6 @@ mod ctrl_c;
 mod examples;
 mod flights;
 mod nexmark;
+mod socket;
 mod sql;
 mod tidy;

@@ -24,6 +24,12 @@ pub struct TaskName {
     pub parallelism: u32,
 }
 
+impl std::fmt::Display for TaskName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` ({}/{})", self.vertex, self.subtask + 1, self.parallelism)
+    }
+}
+
 /// What a job asks of its tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Command {
@@ -39,7 +45,7 @@ pub enum Command {
 #[derive(Debug)]
 pub enum Outcome {
     /// Its input ended.
-    Finished,
+    Finished(Ended),
     /// It was told to.
     Cancelled,
     /// It failed, or a task that it reads from did.
@@ -114,7 +120,7 @@ async fn drive(mut task: Task, mut command: watch::Receiver<Command>) -> Outcome
                 Ok(()) | Err(_) => return Outcome::Cancelled,
             },
             ended = polled => return match ended {
-                Ok(Ended) => Outcome::Finished,
+                Ok(ended) => Outcome::Finished(ended),
                 Err(error) => Outcome::Failed(error),
             },
         }

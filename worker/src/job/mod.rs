@@ -63,7 +63,7 @@ pub enum JobEnd {
 
 /// Why a job failed.
 #[derive(Debug, thiserror::Error)]
-#[error("task `{}` ({}/{}) failed: {source}", task.vertex, task.subtask + 1, task.parallelism)]
+#[error("task {task} failed: {source}")]
 pub struct JobFailure {
     /// The task that failed first.
     pub task: TaskName,
@@ -161,7 +161,12 @@ impl RunningJob {
                     let Some(Report { task, outcome }) = report else { break };
                     left -= 1;
                     match outcome {
-                        Outcome::Finished => tracing::debug!(vertex = %task.vertex, subtask = task.subtask, "finished"),
+                        Outcome::Finished(ended) => {
+                            tracing::debug!(%task, "finished");
+                            if ended.waits_for_clock {
+                                tracing::warn!(%task, "windows of the wall clock had not ended when the input did; they give no result");
+                            }
+                        }
                         Outcome::Cancelled => cancelled = true,
                         Outcome::Failed(source) => {
                             control.cancel();

@@ -30,7 +30,11 @@ pub struct Task {
 
 /// How a task ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended;
+pub struct Ended {
+    /// Whether an operator still waited for the wall clock: its windows had not ended when the input did, and give no
+    /// result.
+    pub waits_for_clock: bool,
+}
 
 /// Why a task ended otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +59,9 @@ impl Task {
             let now = self.clock.now();
             match self.chain.poll_run(now, &mut self.outputs, waker_cx)? {
                 Poll::Ready(ChainState::Drained) => {}
-                Poll::Ready(ChainState::Finished) => return Poll::Ready(Ok(Ended)),
+                Poll::Ready(ChainState::Finished) => {
+                    return Poll::Ready(Ok(Ended { waits_for_clock: self.chain.next_time().is_some() }));
+                }
                 Poll::Pending => return Poll::Pending,
             }
             if self.chain.next_time().is_some_and(|at| at <= now) {
