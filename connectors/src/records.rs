@@ -269,7 +269,7 @@ fn failure(split: &str, before: u64, bad: &BadRow) -> Error {
     let text = String::from_utf8_lossy(&bad.raw);
     let shown: String = text.chars().take(SHOWN_CHARS).collect();
     let more = if shown.len() < text.len() { "…" } else { "" };
-    let hint = "set 'scan.bad-rows' to 'skip' or 'deadLetter' to go on without such rows";
+    let hint = "set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows";
     Error::data(format!("`{split}`, row {row}"), format!("{}; the row is `{shown}{more}`; {hint}", bad.reason))
 }
 

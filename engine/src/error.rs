@@ -51,7 +51,7 @@ pub enum Error {
     #[error(transparent)]
     Arrow(#[from] ArrowError),
     /// An expression failed.
-    #[error(transparent)]
+    #[error("{}", .0.message())]
     Expression(Box<DataFusionError>),
     /// Our own mistake.
     #[error("internal error: {0}; this is a bug in Millstream")]
@@ -78,6 +78,17 @@ impl Error {
     /// The user's data does not fit, in words.
     pub fn data(context: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Data { context: context.into(), message: message.into() }
+    }
+
+    /// `what` could not be computed, in words.
+    pub fn computing(what: impl Into<String>, error: &DataFusionError) -> Self {
+        let message = match error.find_root() {
+            DataFusionError::ArrowError(arrow, _) if matches!(**arrow, ArrowError::DivideByZero) => {
+                "a division by zero; NULLIF(x, 0) as the divisor makes the result null".to_owned()
+            }
+            root => root.message().into_owned(),
+        };
+        Self::data(what, message)
     }
 
     /// An outside system failed while `what` was done.

@@ -115,7 +115,9 @@ impl FileBytes {
         }
         let (kind, read) = (self.compression.name(), self.read);
         let message = if error.kind() == ErrorKind::UnexpectedEof {
-            format!("the {kind} data ends in the middle, after {read} bytes of text: the file was cut off")
+            format!(
+                "the {kind} data ends in the middle, after {read} bytes of text: the file was cut off; put the whole one in its place"
+            )
         } else {
             format!("the {kind} data is damaged after {read} bytes of text: {error}")
         };
@@ -225,12 +227,16 @@ mod tests {
         check(
             "a.gz",
             &gz[..gz.len() / 2],
-            expect!["`ROOT/a.gz`: the gzip data ends in the middle, after N bytes of text: the file was cut off"],
+            expect![
+                "`ROOT/a.gz`: the gzip data ends in the middle, after N bytes of text: the file was cut off; put the whole one in its place"
+            ],
         );
         check(
             "b.gz",
             &gz[..gz.len() - 1],
-            expect!["`ROOT/b.gz`: the gzip data ends in the middle, after N bytes of text: the file was cut off"],
+            expect![
+                "`ROOT/b.gz`: the gzip data ends in the middle, after N bytes of text: the file was cut off; put the whole one in its place"
+            ],
         );
         check(
             "c.gz",
@@ -245,7 +251,9 @@ mod tests {
         check(
             "a.zst",
             &zst[..zst.len() / 2],
-            expect!["`ROOT/a.zst`: the zstd data ends in the middle, after N bytes of text: the file was cut off"],
+            expect![
+                "`ROOT/a.zst`: the zstd data ends in the middle, after N bytes of text: the file was cut off; put the whole one in its place"
+            ],
         );
         check(
             "b.zst",

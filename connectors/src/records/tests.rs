@@ -200,7 +200,12 @@ fn bad_rows_follow_the_policy() {
 
     let error = read("fail").unwrap_err().to_string();
     assert!(error.starts_with("`file`, row 12: the record is longer than "), "{error}");
-    assert!(error.ends_with("set 'scan.bad-rows' to 'skip' or 'deadLetter' to go on without such rows"), "{error}");
+    assert!(
+        error.ends_with(
+            "set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows"
+        ),
+        "{error}"
+    );
 }
 
 #[test]

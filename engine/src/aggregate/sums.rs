@@ -285,6 +285,13 @@ where
 }
 
 fn overflow(value: i128, output: &DataType) -> Error {
+    let output = match output {
+        DataType::Int8 => "TINYINT".to_owned(),
+        DataType::Int16 => "SMALLINT".to_owned(),
+        DataType::Int32 => "INT".to_owned(),
+        DataType::Int64 => "BIGINT".to_owned(),
+        other => other.to_string(),
+    };
     Error::data(
         "SUM or AVG",
         format!("the result {value} does not fit {output}; cast the argument to a wider type, such as DECIMAL(38, 0)"),

@@ -23,7 +23,8 @@ impl Filter {
 
 impl RowFunction for Filter {
     fn apply(&mut self, batch: EventBatch) -> Result<EventBatch> {
-        let keep = self.condition.evaluate(&batch.rows)?.into_array(batch.num_rows())?;
+        let keep = self.condition.evaluate(&batch.rows).and_then(|value| value.into_array(batch.num_rows()));
+        let keep = keep.map_err(|error| Error::computing("a condition", &error))?;
         if keep.data_type() != &DataType::Boolean {
             return Err(Error::internal(format!("the filter {} answers {}", self.condition, keep.data_type())));
         }

@@ -1,11 +1,11 @@
 //! Computes new columns.
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 
 use super::{Expression, RowFunction};
 use crate::batch::EventBatch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Replaces the columns by expressions over them. Times and row kinds stay.
 #[derive(Debug)]
@@ -24,11 +24,11 @@ impl Project {
 impl RowFunction for Project {
     fn apply(&mut self, batch: EventBatch) -> Result<EventBatch> {
         let rows = batch.num_rows();
-        let columns = self
-            .expressions
-            .iter()
-            .map(|expression| Ok(expression.evaluate(&batch.rows)?.into_array(rows)?))
-            .collect::<Result<Vec<_>>>()?;
+        let column = |(expression, field): (&Expression, &FieldRef)| {
+            let computed = expression.evaluate(&batch.rows).and_then(|value| value.into_array(rows));
+            computed.map_err(|error| Error::computing(format!("column `{}`", field.name()), &error))
+        };
+        let columns = self.expressions.iter().zip(self.schema.fields()).map(column).collect::<Result<Vec<_>>>()?;
         // A projection of no columns (`SELECT COUNT(*)`) keeps its number of rows.
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let projected = RecordBatch::try_new_with_options(SchemaRef::clone(&self.schema), columns, &options)?;

@@ -174,6 +174,6 @@ fn a_row_without_event_time_fails_a_window_in_words() {
         WindowSpec::Sliding { size: 1000, slide: 500, offset: 0 },
         WindowSpec::Cumulating { max_size: 1000, step: 500, offset: 0 },
     ] {
-        OperatorHarness::window(count_per(window)).rows([("a", i64::MIN + 10)]).fails(expect!["window: a row's time -9223372036854775798 ms lies so far from 1970 that its window cannot be represented; filter such rows out"]);
+        OperatorHarness::window(count_per(window)).rows([("a", i64::MIN + 10)]).fails(expect!["operator `window`: a row's time -9223372036854775798 ms lies so far from 1970 that its window cannot be represented; filter such rows out"]);
     }
 }

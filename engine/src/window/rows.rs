@@ -37,7 +37,7 @@ pub(super) fn milliseconds(batch: &EventBatch, column: usize) -> Option<ScalarBu
 /// The error for a row whose window cannot be represented.
 pub(super) fn too_far(spec: &WindowAggregateSpec, time: i64) -> Error {
     Error::data(
-        &spec.name,
+        format!("operator `{}`", spec.name),
         format!(
             "a row's time {time} ms lies so far from 1970 that its window cannot be represented; filter such rows out"
         ),

@@ -293,9 +293,9 @@ fn what_is_wrong_in_an_expression_is_said_with_its_place() {
         tumble(ts, INTERVAL '1' SECOND)
             error: line 1, column 1: TUMBLE names a window, and there are none in a single expression
         person + 1
-            error: line 1, column 1: cannot coerce arithmetic expression ROW("name": STRING, "age": INT) + INT to valid types
+            error: line 1, column 1: ROW("name": STRING, "age": INT) + INT cannot be computed; use CAST so that the types of both sides go together
         s + 1
-            error: line 1, column 1: cannot coerce arithmetic expression STRING + INT to valid types
+            error: line 1, column 1: STRING + INT cannot be computed; use CAST so that the types of both sides go together
         a = 1 /*+ HINT */
             error: line 1, column 7: the hint /*+ HINT */ is not supported yet; remove it; options of a table belong into its WITH clause
 

@@ -105,5 +105,29 @@ fn tidy(message: &str) -> String {
         .iter()
         .fold(message, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest));
     let message = TYPES.iter().fold(message.replace('\n', " "), |text, (arrow, ours)| text.replace(arrow, ours));
-    lower_first(message.trim_end_matches('.'))
+    let message = message.trim_end_matches('.');
+    about_types(message).unwrap_or_else(|| lower_first(message))
+}
+
+/// What is said of types that do not go together, with what to do about it; `None` if something else is said.
+fn about_types(message: &str) -> Option<String> {
+    const BOTH_SIDES: &str = "use CAST so that the types of both sides go together";
+    if let Some(rest) = message.strip_prefix("Cannot coerce arithmetic expression ") {
+        return Some(format!("{} cannot be computed; {BOTH_SIDES}", rest.strip_suffix(" to valid types")?));
+    }
+    if let Some(comparison) = message.strip_prefix("Cannot infer common argument type for comparison operation ") {
+        return Some(format!("{comparison} cannot be compared; {BOTH_SIDES}"));
+    }
+    if let Some(rest) = message.strip_prefix("Cannot create filter with non-boolean predicate '") {
+        let (condition, data_type) = rest.split_once("' returning ")?;
+        return Some(format!("a condition is BOOLEAN, and `{condition}` is {data_type}; compare it with something"));
+    }
+    let (why, rest) = message.split_once("No function matches the given name and argument types '")?;
+    let (call, _) = rest.split_once('\'')?;
+    let why = why.trim().trim_end_matches('.');
+    Some(match why.split_once("coercion failed with: Error during planning: ") {
+        Some((_, ours)) => format!("{ours}; use CAST"),
+        None if why.is_empty() => format!("there is no {call}; use CAST"),
+        None => format!("there is no {call}: {}; use CAST", lower_first(why)),
+    })
 }

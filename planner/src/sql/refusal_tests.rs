@@ -131,7 +131,7 @@ fn what_the_planner_would_do_silently_is_refused() {
         INSERT INTO out2 SELECT k, v FROM t WHERE v BETWEEN SYMMETRIC 3 AND 1;
             error: line 2, column 63: expected AND, found 3
         INSERT INTO out2 SELECT k, v FROM t WHERE k;
-            error: line 2, column 1: cannot create filter with non-boolean predicate 't.k' returning STRING
+            error: line 2, column 1: a condition is BOOLEAN, and `t.k` is STRING; compare it with something
         INSERT INTO out2 SELECT DATE_FORMATT(ts, 'yyyy'), v FROM t;
             error: line 2, column 25: unknown function `date_formatt`; did you mean `date_format`?
     "#]].assert_eq(&refused(&[
