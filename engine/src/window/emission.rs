@@ -43,12 +43,23 @@ pub(super) fn rows(
 
 /// Partial results of `groups` in the pane `pane`: see [`super::groups::partial_schema`].
 pub(super) fn partials(layout: &Layout, from: &Groups, groups: &[GroupIndex], pane: TimeWindow) -> Result<EventBatch> {
-    let panes = vec![pane; groups.len()];
-    let mut columns = from.key_columns(groups)?;
+    partial_rows(layout, from.key_columns(groups)?, pane, from.row_counts(groups), from.states(groups)?)
+}
+
+/// Partial results from their parts: keys, the pane of all, how many rows each stands for, the aggregates' states.
+pub(super) fn partial_rows(
+    layout: &Layout,
+    keys: Vec<ArrayRef>,
+    pane: TimeWindow,
+    counts: ArrayRef,
+    states: Vec<ArrayRef>,
+) -> Result<EventBatch> {
+    let panes = vec![pane; counts.len()];
+    let mut columns = keys;
     columns.push(Arc::new(starts(&panes)));
     columns.push(Arc::new(ends(&panes)));
-    columns.push(from.row_counts(groups));
-    columns.extend(from.states(groups)?);
+    columns.push(counts);
+    columns.extend(states);
     Ok(EventBatch::inserts(RecordBatch::try_new(Arc::clone(&layout.partial), columns)?))
 }
 

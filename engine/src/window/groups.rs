@@ -92,6 +92,11 @@ impl Groups {
         self.keys.len()
     }
 
+    /// How many rows all groups have together.
+    pub(super) fn num_rows(&self) -> usize {
+        usize::try_from(self.rows.iter().sum::<i64>()).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn is_invertible(&self) -> bool {
         self.accumulators.is_invertible()
     }

@@ -16,7 +16,8 @@
 //!
 //! In the [`Phase::Local`] phase panes are not combined into windows but sent on as partials when the clock passes their
 //! end, so that the [`Phase::Global`] one after the exchange sees each key once per pane. A partial never comes too late:
-//! it is sent before the watermark that ends its pane.
+//! it is sent before the watermark that ends its pane. Tables that hardly reduce rows are left out for a while, see
+//! [`shortcut`].
 
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use arrow::datatypes::Int64Type;
 
 use self::arithmetic::{Grid, Needed};
 use self::running::{Panes, Running};
+use self::shortcut::Shortcut;
 use super::groups::{Groups, Layout};
 use super::rows::{self, Paned};
 use super::{Phase, TimeSource, TimeWindow, TriggerSpec, WindowAggregateSpec, WindowSpec, WindowStagger, emission};
@@ -40,6 +42,7 @@ use crate::state::OperatorState;
 
 mod arithmetic;
 mod running;
+mod shortcut;
 mod stored;
 
 /// Groups of a local table beyond which it is sent on before its pane ends.
@@ -64,6 +67,8 @@ pub struct GridWindows {
     /// How far a staggered grid has been shifted, once a row has come.
     shift: Option<i64>,
     spare: Vec<Groups>,
+    /// In the local phase.
+    shortcut: Option<Shortcut>,
 }
 
 /// What a call that has yielded was doing.
@@ -111,7 +116,9 @@ impl GridWindows {
             return Err(Error::internal("session and global windows are not on a grid"));
         };
         let layout = Layout::new(spec, max_parallelism)?;
+        let is_local = layout.spec.phase == Phase::Local;
         Ok(Self {
+            shortcut: is_local.then(|| Shortcut::new(&layout)).transpose()?,
             running: Running::new(&layout)?,
             layout,
             grid,
@@ -181,7 +188,13 @@ impl GridWindows {
                 Needed::Beyond => return Err(rows::too_far(&self.layout.spec, pane.start)),
                 Needed::InNoWindow => self.take_rows_in_no_window(&part, cx)?,
                 Needed::Until(end) if self.comes_too_late(end) => self.late(part, cx),
-                Needed::Until(_) => self.add(*pane, &part, paned.numbers(range, first))?,
+                Needed::Until(_) => {
+                    let numbers = paned.numbers(range, first);
+                    match self.shortcut.as_mut().filter(|shortcut| shortcut.is_open()) {
+                        Some(open) => cx.out.emit(PortId::MAIN, open.partials(&self.layout, *pane, &part, numbers)?),
+                        None => self.add(*pane, &part, numbers)?,
+                    }
+                }
             }
         }
         Ok(())
@@ -323,7 +336,11 @@ impl GridWindows {
 
     fn emit_pane(&mut self, window: TimeWindow) {
         if let Some(groups) = self.panes.remove(&(window.end, window.start)) {
-            self.emission = Some(Emission { window, left: groups.live(), pane: Some(groups), at: 0 });
+            let left = groups.live();
+            if let Some(shortcut) = &mut self.shortcut {
+                shortcut.learn(groups.num_rows(), left.len());
+            }
+            self.emission = Some(Emission { window, left, pane: Some(groups), at: 0 });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use expect_test::expect;
 
@@ -141,4 +142,58 @@ fn windows_that_are_over_leave_nothing_behind() {
             }
         }
     }
+}
+
+/// What comes out of `operator` for `batch`, and for a watermark behind it where there is one.
+fn given_out(operator: &mut GridWindows, batch: EventBatch, watermark: Option<i64>) -> Vec<EventBatch> {
+    let metrics = OperatorMetrics::default();
+    let mut out = Output::with_budget(OUTPUT_BUDGET_ROWS);
+    let mut given = Vec::new();
+    let mut cx = OperatorContext { now: ProcessingTime(0), out: &mut out, metrics: &metrics };
+    let mut progress = operator.process_batch(InputId::FIRST, batch, &mut cx).unwrap();
+    if let (Progress::Done, Some(watermark)) = (progress, watermark) {
+        progress = operator.process_watermark(Watermark(watermark), &mut cx).unwrap();
+    }
+    given.extend(cx.out.drain().map(|(_, batch)| batch));
+    while progress == Progress::Yield {
+        progress = operator.resume(&mut cx).unwrap();
+        given.extend(cx.out.drain().map(|(_, batch)| batch));
+    }
+    given
+}
+
+#[test]
+fn a_local_table_that_does_not_reduce_is_left_out_and_tried_again() {
+    const ROWS: usize = 8_192;
+    let counts = WindowAggregateSpec { late_output: false, ..count_per(WindowSpec::Tumbling { size: 10, offset: 0 }) };
+    let partial = partial_schema(&counts).unwrap();
+    let local = WindowAggregateSpec { phase: Phase::Local, output: Arc::clone(&partial), ..counts.clone() };
+    let mut local = GridWindows::new(Arc::new(local), MaxParallelism::DEFAULT).unwrap();
+    let global = WindowAggregateSpec { phase: Phase::Global, ..counts.clone() };
+    let mut global = GridWindows::new(Arc::new(global), MaxParallelism::DEFAULT).unwrap();
+    let mut past_the_table = Vec::new();
+    // Each round is a window. Every key comes twice in the first two, and once in the others.
+    for round in 0..140 {
+        let key = |row: usize| if round < 2 { row / 2 } else { row }.to_string();
+        let rows = (0..ROWS).map(|row| (key(row), round * 10 + 5).into());
+        let batch = batch_of(&counts.input, true, &rows.collect::<Vec<_>>());
+        let at_once = given_out(&mut local, batch, None);
+        match at_once.iter().map(EventBatch::num_rows).sum() {
+            0 => {}
+            ROWS => past_the_table.push(round),
+            other => panic!("{other} rows of a batch went past the table"),
+        }
+        let end = Some(round * 10 + 9);
+        let at_end = given_out(&mut local, batch_of(&counts.input, true, &[]), end);
+        let results = at_once.into_iter().chain(at_end).flat_map(|batch| given_out(&mut global, batch, None));
+        assert_eq!(results.count(), 0, "the window has not ended");
+        let no_partials = EventBatch::inserts(RecordBatch::new_empty(Arc::clone(&partial)));
+        let results = given_out(&mut global, no_partials, end);
+        let counts =
+            results.iter().flat_map(|batch| batch.rows.column(3).as_primitive::<Int64Type>().values().to_vec());
+        assert_eq!(counts.sum::<i64>(), 8_192, "round {round} counts every row once");
+    }
+    // The first tables pay. The next one does not, nor the one that is tried after a million rows.
+    let expected: Vec<i64> = (3..131).chain(132..140).collect();
+    assert_eq!(past_the_table, expected);
 }
