@@ -246,7 +246,7 @@ sinks:
             Source: lines [line, words] x2 time None None
             Source: more [line, words] x2 time None None
             Union(both) <- Source: lines <- Source: more [line, words] x2
-            FlatMap(words) <- Union(both) [line, words, word] x2
+            FlatMap(words) <- Union(both) [word] x2
             Project(counts columns) <- FlatMap(words) [word] x2
             WindowAggregate(counts) <- Project(counts columns) Hash([0]) [word, n] x2 keys [0] Record Global Purging(Count(2)) evictor None lateness 0 late false [Count(None)]
             Sink: out <- WindowAggregate(counts) [word, n] x2
