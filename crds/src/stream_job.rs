@@ -53,12 +53,12 @@ pub struct Metadata {
 #[serde(rename_all = "camelCase")]
 pub struct StreamJobSpec {
     /// How many subtasks each operator has, and so how many slots the job needs. 1 unless this or the option
-    /// `parallelism.default` says otherwise. It may be changed while the job runs.
+    /// `parallelism.default` says otherwise.
     #[schemars(range(min = 1, max = 32768))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
-    /// The number of key groups, which is the greatest parallelism that the job can ever be given. It is recorded when the
-    /// job first starts and never changes. 4096 unless this or the option `pipeline.max-parallelism` says otherwise.
+    /// The number of key groups, which is the greatest parallelism that the job can ever be given. 4096 unless this or the
+    /// option `pipeline.max-parallelism` says otherwise.
     #[schemars(range(min = 1, max = 32768))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_parallelism: Option<u32>,
@@ -68,7 +68,7 @@ pub struct StreamJobSpec {
     /// shown. UTC unless this or the option `table.local-time-zone` says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
-    /// Whether and when the job is started again after a failure.
+    /// Whether and when the job is started again after a failure. It has no effect yet: a job that fails is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_strategy: Option<RestartStrategy>,
     /// Options by their Flink names, each a text. A field of this manifest wins over the option with the same meaning.

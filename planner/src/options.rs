@@ -131,7 +131,12 @@ impl OptionValues {
                 "SET '{key}' = '{value}' has no effect: a field of the manifest says '{stronger}'"
             )));
         }
-        Ok(option.remark.map(|remark| format!("the option '{key}' {remark}")))
+        Ok(remark(key, value))
+    }
+
+    /// What a user should be told of the options that the manifest sets.
+    pub fn remarks(&self) -> Vec<String> {
+        self.config.iter().chain(&self.fields).filter_map(|(key, value)| remark(key, value)).collect()
     }
 
     /// Undoes `SET` of one option, or of all.
@@ -161,6 +166,13 @@ impl OptionValues {
             Origin::Field => &mut self.fields,
         }
     }
+}
+
+/// What a user who sets `key` so should be told. Who asks for the default gets it.
+fn remark(key: &str, value: &str) -> Option<String> {
+    let option = find(key).ok()?;
+    let remark = option.remark.filter(|_| !value.trim().eq_ignore_ascii_case(option.default))?;
+    Some(format!("the option '{key}' {remark}"))
 }
 
 /// The option called `key`.

@@ -107,7 +107,8 @@ fn plan_here(program: &ResolvedProgram, clock: Clock) -> Result<Plan, Problems> 
     let mut graph = planned.graph;
     narrow(&mut graph).map_err(|error| Problem::new(spec.clone(), error.to_string()))?;
     let graph = two_phase(graph).map_err(|error| Problem::new(spec.clone(), error.to_string()))?;
-    Ok(Plan { graph: chaining::job_graph(graph), options: planned.options, warnings: planned.warnings })
+    let warnings = [program.options.remarks(), planned.warnings].concat();
+    Ok(Plan { graph: chaining::job_graph(graph), options: planned.options, warnings })
 }
 
 /// A program before it is cut into tasks.

@@ -98,7 +98,8 @@ pub static OPTIONS: &[OptionDefinition] = &[
         "0",
         "How long after its last change the state of a key is kept by aggregations without windows. `0` is for ever. \
          Windows forget by themselves.",
-    ),
+    )
+    .with_remark("has no effect yet: state is kept as long as its window"),
     OptionDefinition::new(
         "pipeline.auto-watermark-interval",
         Kind::Duration(|_, _| {}),
@@ -129,7 +130,8 @@ pub static OPTIONS: &[OptionDefinition] = &[
         "Whether and when a failed job is started again. The field `spec.restartStrategy` wins over this and the \
          following ones.",
     )
-    .also_called(&["restart-strategy"]),
+    .also_called(&["restart-strategy"])
+    .with_remark("has no effect yet: a job that fails is over"),
     OptionDefinition::new(
         "restart-strategy.fixed-delay.attempts",
         Kind::Whole(0, 2_147_483_647, |options, value| options.restart.fixed_delay.attempts = value),

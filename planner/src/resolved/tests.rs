@@ -106,3 +106,17 @@ fn a_resolved_program_survives_a_round_trip_and_gives_the_same_graph() {
     };
     assert_eq!(graph(&program, 1), graph(&again, 2));
 }
+
+#[test]
+fn settings_without_an_effect_are_warned_of_and_defaults_are_not() {
+    let warnings = |head: &str| {
+        let program = resolve(&job(&format!("{head}\n{PIPELINE}")), 7).unwrap();
+        plan(&program, Arc::new(|| 0)).unwrap().warnings.join("\n") + "\n"
+    };
+    expect![[r#"
+        the option 'table.exec.state.ttl' has no effect yet: state is kept as long as its window
+        the option 'restart-strategy.type' has no effect yet: a job that fails is over
+    "#]]
+    .assert_eq(&warnings("restartStrategy: {fixedDelay: {attempts: 3}}\nconfig: {table.exec.state.ttl: 1 h}"));
+    assert_eq!(warnings("restartStrategy: {none: {}}\nconfig: {table.exec.state.ttl: '0'}"), "\n");
+}
