@@ -94,7 +94,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("REMOVE", "remove it"),
     ("REPLACE", ""),
     ("SHOW", "remove it"),
-    ("STOP", "use millstream stop"),
+    ("STOP", "press Ctrl-C where the job runs"),
     ("TRUNCATE", ""),
     ("UNLOAD", "remove it"),
     ("UPDATE", ""),
