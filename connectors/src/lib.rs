@@ -25,6 +25,8 @@ pub mod nexmark;
 pub mod options;
 pub mod print;
 mod records;
+#[cfg(test)]
+mod reference;
 pub mod socket;
 
 pub use error::{Error, Result};

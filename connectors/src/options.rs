@@ -25,6 +25,8 @@ impl<'a> Options<'a> {
 
     /// The text of `key`, if it is set.
     pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
+        #[cfg(test)]
+        assert!(crate::reference::is_described(key), "the option '{key}' is not in connectors/src/reference.rs");
         self.known.push(key);
         self.left.remove(key)
     }

@@ -12,7 +12,7 @@ use millstream_engine::io::sink::Sink;
 use crate::{Connector, Result, TableSource, TableSpec};
 
 mod generator;
-mod options;
+pub(crate) mod options;
 mod reader;
 mod source;
 

@@ -250,6 +250,8 @@ impl<'a> FieldOptions<'_, 'a> {
     }
 
     fn text(&mut self, path: &str, what: &str) -> Option<&'a str> {
+        #[cfg(test)]
+        assert!(crate::reference::is_described(&format!("fields.{path}.{what}")), "'fields.#.{what}' is not described");
         self.left.remove(format!("{path}.{what}").as_str())
     }
 
@@ -257,7 +259,7 @@ impl<'a> FieldOptions<'_, 'a> {
     where
         T::Err: std::fmt::Display,
     {
-        let Some(text) = self.left.remove(format!("{path}.{what}").as_str()) else { return Ok(None) };
+        let Some(text) = self.text(path, what) else { return Ok(None) };
         match text.trim().parse() {
             Ok(value) => Ok(Some(value)),
             Err(error) => Err(self.refuse(path, what, text, &format!("it should be {should_be} ({error})"))),

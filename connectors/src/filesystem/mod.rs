@@ -19,7 +19,7 @@ mod encoding;
 mod enumerator;
 mod files;
 mod open;
-mod options;
+pub(crate) mod options;
 mod parquet;
 mod part;
 mod partition;

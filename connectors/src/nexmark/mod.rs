@@ -19,7 +19,7 @@
 
 mod columns;
 pub mod generator;
-mod options;
+pub(crate) mod options;
 mod reader;
 mod source;
 #[cfg(test)]

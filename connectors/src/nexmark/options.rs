@@ -13,7 +13,7 @@ const DEFAULT_SPLITS: u32 = 8;
 
 /// What the options say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NexmarkOptions {
+pub(crate) struct NexmarkOptions {
     /// What the events are.
     pub(super) settings: Settings,
     /// How many events there are. `None`: it goes on until it is stopped.
@@ -28,7 +28,7 @@ pub(super) struct NexmarkOptions {
 
 impl NexmarkOptions {
     /// Reads all options and refuses unknown ones.
-    pub(super) fn read(mut options: Options<'_>) -> Result<Self> {
+    pub(crate) fn read(mut options: Options<'_>) -> Result<Self> {
         let settings = settings(&mut options)?;
         refuse_changing_rates(&mut options, settings.events_per_second)?;
         let events = events(&mut options)?;

@@ -13,7 +13,7 @@ use millstream_engine::io::sink::Sink;
 
 use crate::{Connector, Result, TableSource, TableSpec};
 
-mod options;
+pub(crate) mod options;
 mod sink;
 pub(crate) mod text;
 

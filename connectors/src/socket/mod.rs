@@ -10,7 +10,7 @@ use millstream_engine::io::sink::Sink;
 use crate::{Connector, Result, TableSource, TableSpec};
 
 mod connection;
-mod options;
+pub(crate) mod options;
 mod reader;
 mod source;
 #[cfg(test)]

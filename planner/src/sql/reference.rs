@@ -3,6 +3,7 @@
 //! What is computed here (functions with their examples, what is refused in which words) is written into the page by one
 //! test run with `UPDATE_DOCS=1`. That the other examples of the page can be planned, the tests of the whole check.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -190,4 +191,17 @@ fn the_committed_page_is_current() {
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == page, "docs/sql.md is not current: run the tests once with UPDATE_DOCS=1");
+}
+
+#[test]
+fn options_that_the_planner_takes_for_itself_are_on_the_page_of_connectors() {
+    let path = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../docs/connectors.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let section = page.split("## Options of every table").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let rows = section.unwrap_or_default().lines().filter_map(|line| line.strip_prefix("| `"));
+    let described: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    let arms = include_str!("create.rs").lines().filter_map(|line| line.trim_start().strip_prefix('"'));
+    let mut taken: BTreeSet<&str> = arms.filter_map(|arm| arm.split_once("\" =>")).map(|(key, _)| key).collect();
+    taken.insert("connector");
+    assert_eq!(described, taken);
 }
