@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod cli;
+mod documents;
 mod ctrl_c;
 mod examples;
 mod flights;
