@@ -62,6 +62,7 @@ fn decoder(columns: &[&str], filters: &[ColumnFilter]) -> Result<Box<dyn Decoder
         format: Format::Json(millstream_connectors::formats::json::JsonOptions::default()),
         bad_rows: millstream_connectors::formats::BadRowPolicy::Fail,
         max_record_bytes: 16 << 20,
+        time: millstream_connectors::formats::TimeColumn::None,
     };
     Ok(spec.decoder(&Arc::new(Schema::new(picked)), &table, None, filters, "UTC")?)
 }

@@ -107,6 +107,7 @@ fn source(events: u64, kind: Option<i64>, rows: &SchemaRef) -> Result<Arc<dyn So
     let request = ScanRequest {
         rows: SchemaRef::clone(rows),
         watermark: Some(project("event_type person.dateTime auction.dateTime bid.dateTime")),
+        time: None,
         filters: kind.map(filter).into_iter().collect(),
     };
     let connector = millstream_connectors::connector("nexmark").ok_or("there is no such connector")?;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use millstream_engine::io::sink::Sink;
 use millstream_engine::io::source::{Boundedness, Source};
+use millstream_engine::operators::Expression;
 
 pub mod blackhole;
 mod blocking;
@@ -27,6 +28,7 @@ pub mod print;
 mod records;
 #[cfg(test)]
 mod reference;
+mod row_time;
 pub mod socket;
 
 pub use error::{Error, Result};
@@ -117,8 +119,24 @@ pub struct ScanRequest {
     /// The columns that the watermark's expression needs, pruned alike. `None`: no watermark, or `rows` has them all and
     /// every row counts.
     pub watermark: Option<SchemaRef>,
+    /// The time of rows, if they must have one: a row without it is a bad row.
+    pub time: Option<RowTime>,
     /// Conditions that rows must meet. The source may drop rows that do not meet them and says which it takes over in full.
     pub filters: Vec<ColumnFilter>,
+}
+
+/// The event time of rows.
+#[derive(Debug, Clone)]
+pub enum RowTime {
+    /// A column of this name, among [`ScanRequest::watermark`] if that is wanted apart, else among [`ScanRequest::rows`].
+    Column(String),
+    /// A column that is computed over those.
+    Computed {
+        /// What it is called.
+        name: String,
+        /// Its value.
+        expression: Expression,
+    },
 }
 
 /// `column = value`, where the column is top-level.

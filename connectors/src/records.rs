@@ -28,6 +28,10 @@ pub(crate) const BATCH_ROWS: usize = 8_192;
 /// How much of a bad row an error shows, in characters.
 const SHOWN_CHARS: usize = 200;
 
+/// What is made of decoded rows before the bad ones among them are looked at: columns that the format has not, and whatever
+/// only shows then.
+pub(crate) type Completion = Box<dyn Fn(Decoded) -> Result<Decoded> + Send>;
+
 /// How a split is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordSettings {
@@ -59,6 +63,7 @@ pub(crate) struct RecordReader<S: ByteSource> {
     split: Arc<str>,
     settings: RecordSettings,
     decoder: Box<dyn Decoder>,
+    completion: Completion,
     pump: Pump<ChunkReader<S>>,
     buffers: Buffers,
     window: Window,
@@ -89,6 +94,7 @@ impl<S: ByteSource> RecordReader<S> {
             split,
             settings,
             decoder,
+            completion: Box::new(Ok),
             pump,
             buffers,
             window,
@@ -98,6 +104,12 @@ impl<S: ByteSource> RecordReader<S> {
             offset,
             given: start,
         }
+    }
+
+    /// Completes what the decoder makes by `completion`.
+    pub(crate) fn completed_by(mut self, completion: Completion) -> Self {
+        self.completion = completion;
+        self
     }
 
     /// Reads from the beginning, where `pump` begins, and drops the first `rows` records.
@@ -225,6 +237,7 @@ impl<S: ByteSource> RecordReader<S> {
     }
 
     fn give_out(&mut self, decoded: Decoded) -> Result<SourceRows> {
+        let decoded = (self.completion)(decoded)?;
         let rows = source_rows(&self.split, self.given.rows, decoded, self.settings.bad_rows)?;
         self.given = Progress { offset: self.offset, rows: rows.split_rows };
         Ok(rows)

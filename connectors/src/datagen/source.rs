@@ -11,7 +11,7 @@ use super::options::{DatagenOptions, MOST_ROW_BYTES};
 use super::reader::DatagenReader;
 use crate::fixed_splits::FixedSplits;
 use crate::records::BATCH_ROWS;
-use crate::{Error, Scan, ScanRequest, TableSource, TableSpec};
+use crate::{Error, RowTime, Scan, ScanRequest, TableSource, TableSpec};
 
 /// How many splits there are. Part of what a seed means: with another number the rows of a split would be others.
 pub(crate) const SPLITS: u32 = 8;
@@ -45,6 +45,22 @@ impl DatagenTable {
     }
 }
 
+impl DatagenTable {
+    /// Made-up rows that are bad have no meaning.
+    fn check_time(&self, time: Option<&RowTime>) -> crate::Result<()> {
+        let Some(RowTime::Column(name)) = time else { return Ok(()) };
+        match self.options.columns.iter().find(|column| column.field.name() == name) {
+            Some(column) if column.nulls > 0 => {
+                let message = format!(
+                    "the option 'fields.{name}.null-rate' cannot be used: `{name}` is the time of rows, which is never null"
+                );
+                Err(Error::new(&self.name, message))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// `generator` with only the fields of rows that `wanted` has.
 fn prune(generator: &Generator, wanted: &FieldRef) -> Option<Generator> {
     let values = match (&generator.values, wanted.data_type()) {
@@ -68,6 +84,7 @@ impl TableSource for DatagenTable {
     }
 
     fn scan(&self, request: ScanRequest) -> crate::Result<Scan> {
+        self.check_time(request.time.as_ref())?;
         let generators = self.generators(&request.rows)?;
         let row_bytes = generators.iter().map(Generator::value_bytes).sum::<u64>().max(1);
         let plan = DatagenPlan {

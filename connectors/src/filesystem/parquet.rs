@@ -14,7 +14,7 @@ use millstream_engine::io::source::{IoRuntime, SourceRows};
 use crate::blocking::{Producer, Pump};
 use crate::formats::Decoded;
 use crate::formats::parquet::ParquetReader;
-use crate::records::{RecordSettings, source_rows};
+use crate::records::{Completion, RecordSettings, source_rows};
 
 /// Which columns of which file, from which row on.
 #[derive(Debug, Clone)]
@@ -32,19 +32,19 @@ pub(crate) struct ParquetRequest {
 }
 
 /// Reads one file.
-#[derive(Debug)]
 pub(crate) struct ParquetRows {
     path: Arc<str>,
     settings: RecordSettings,
+    completion: Completion,
     pump: Pump<ParquetBatches>,
     rows: u64,
 }
 
 impl ParquetRows {
-    /// Reads what `request` asks for.
-    pub(crate) fn new(request: ParquetRequest, io: Arc<dyn IoRuntime>) -> Self {
+    /// Reads what `request` asks for, completed by `completion`.
+    pub(crate) fn new(request: ParquetRequest, completion: Completion, io: Arc<dyn IoRuntime>) -> Self {
         let (path, settings, rows) = (Arc::clone(&request.path), request.settings, request.start);
-        Self { path, settings, pump: Pump::new(ParquetBatches { request, reader: None }, io), rows }
+        Self { path, settings, completion, pump: Pump::new(ParquetBatches { request, reader: None }, io), rows }
     }
 
     /// How many rows were given out, also before.
@@ -56,10 +56,17 @@ impl ParquetRows {
     pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<Option<SourceRows>>> {
         self.pump.poll_item(cx)?.map(|decoded| {
             let Some(decoded) = decoded else { return Ok(None) };
+            let decoded = (self.completion)(decoded)?;
             let rows = source_rows(&self.path, self.rows, decoded, self.settings.bad_rows)?;
             self.rows = rows.split_rows;
             Ok(Some(rows))
         })
+    }
+}
+
+impl std::fmt::Debug for ParquetRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetRows").field("path", &self.path).field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 

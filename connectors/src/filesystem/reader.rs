@@ -8,14 +8,13 @@ use millstream_engine::error::{Error, Result};
 use millstream_engine::io::source::{IoRuntime, SourceEvent, SourceReader, SourceRows, Split};
 use millstream_engine::operators::ProcessingTime;
 
-use super::columns::FileLayout;
 use super::enumerator::FilePosition;
 use super::files::FoundFile;
 use super::open::{Compression, FileBytes};
 use super::parquet::ParquetRows;
 use super::source::FilesystemSource;
 use crate::blocking::{Buffers, ChunkReader, Pump};
-use crate::records::{Progress, RecordReader};
+use crate::records::{Completion, Progress, RecordReader};
 
 /// The reader of a [`FilesystemSource`].
 pub(crate) struct FileReader {
@@ -34,8 +33,6 @@ struct OpenFile {
     path: Arc<str>,
     found: FilePosition,
     rows: Rows,
-    layout: FileLayout,
-    watermark_layout: Option<FileLayout>,
 }
 
 /// How its rows are found.
@@ -55,21 +52,34 @@ impl FileReader {
     fn open(&self, split: &Split) -> Result<OpenFile> {
         let found = FilePosition::of(split)?;
         let file = FoundFile { path: split.id.to_string(), size: found.size, modified_ms: found.modified_ms };
-        let layout = self.source.layout.of_file(&file)?;
-        let watermark_layout = match &self.source.watermark_layout {
-            Some(layout) => Some(layout.of_file(&file)?),
-            None => None,
-        };
-        let rows = self.rows_of(&split.id, &found)?;
-        Ok(OpenFile { path: Arc::clone(&split.id), found, rows, layout, watermark_layout })
+        let completion = self.completion(&file)?;
+        let rows = self.rows_of(&split.id, &found, completion)?;
+        Ok(OpenFile { path: Arc::clone(&split.id), found, rows })
     }
 
-    fn rows_of(&self, path: &Arc<str>, from: &FilePosition) -> Result<Rows> {
+    /// Adds what the rows of `file` have in common, and looks for rows without a time.
+    fn completion(&self, file: &FoundFile) -> Result<Completion> {
+        let layout = self.source.layout.of_file(file)?;
+        let watermark_layout = self.source.watermark_layout.as_ref().map(|layout| layout.of_file(file)).transpose()?;
+        let time_check = self.source.time_check.clone();
+        Ok(Box::new(move |mut decoded| {
+            decoded.rows = layout.assemble(decoded.rows)?;
+            if let (Some(layout), Some(rows)) = (&watermark_layout, decoded.watermark_rows.take()) {
+                decoded.watermark_rows = Some(layout.assemble(rows)?);
+            }
+            match &time_check {
+                Some(check) => check.apply(decoded),
+                None => Ok(decoded),
+            }
+        }))
+    }
+
+    fn rows_of(&self, path: &Arc<str>, from: &FilePosition, completion: Completion) -> Result<Rows> {
         let compression = Compression::of(path)?;
         if self.source.is_parquet() {
             compression.check_parquet(path)?;
             let request = self.source.parquet_request(Arc::clone(path), from.rows);
-            return Ok(Rows::Parquet(ParquetRows::new(request, Arc::clone(&self.io))));
+            return Ok(Rows::Parquet(ParquetRows::new(request, completion, Arc::clone(&self.io))));
         }
         let addressable = compression == Compression::None;
         let start = Progress { offset: if addressable { from.offset } else { 0 }, rows: from.rows };
@@ -79,7 +89,8 @@ impl FileReader {
         };
         let (decoder, buffers) = (self.source.decoder()?, self.buffers.clone());
         let settings = self.source.records;
-        let mut reader = RecordReader::new(Arc::clone(path), settings, decoder, pump(start.offset), buffers, start);
+        let mut reader = RecordReader::new(Arc::clone(path), settings, decoder, pump(start.offset), buffers, start)
+            .completed_by(completion);
         if !addressable {
             reader = reader.replaying(from.rows);
         } else if start.offset > 0 && self.source.needs_beginning() {
@@ -91,19 +102,10 @@ impl FileReader {
 
 impl OpenFile {
     fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<Option<SourceRows>>> {
-        let rows = match &mut self.rows {
-            Rows::Records { reader, .. } => reader.poll_next(cx)?,
-            Rows::Parquet(reader) => reader.poll_next(cx)?,
-        };
-        rows.map(|rows| rows.map(|rows| self.with_file_columns(rows)).transpose())
-    }
-
-    fn with_file_columns(&self, mut rows: SourceRows) -> Result<SourceRows> {
-        rows.rows = self.layout.assemble(rows.rows)?;
-        if let (Some(layout), Some(decoded)) = (&self.watermark_layout, rows.watermark_rows.take()) {
-            rows.watermark_rows = Some(layout.assemble(decoded)?);
+        match &mut self.rows {
+            Rows::Records { reader, .. } => reader.poll_next(cx),
+            Rows::Parquet(reader) => reader.poll_next(cx),
         }
-        Ok(rows)
     }
 
     fn split(&self) -> Split {

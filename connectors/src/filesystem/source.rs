@@ -13,6 +13,7 @@ use super::parquet::ParquetRequest;
 use super::reader::FileReader;
 use crate::formats::{Decoder, Format, FormatSpec};
 use crate::records::RecordSettings;
+use crate::row_time::{TimeCheck, who_finds};
 use crate::{ColumnFilter, Error, Scan, ScanRequest, TableSource, TableSpec};
 
 /// After how many rows of a file the watermark may advance. In between, windows stay open a little longer; with too few
@@ -64,9 +65,12 @@ impl TableSource for FilesystemTable {
 
     fn scan(&self, request: ScanRequest) -> crate::Result<Scan> {
         let table = self.record_schema();
-        let format = &self.options.format;
-        let in_file = |filter: &ColumnFilter| table.field_with_name(&filter.column).is_ok();
-        let takes = |filter: &ColumnFilter| in_file(filter) && format.takes_filter(&table, filter);
+        let mut format = self.options.format.clone();
+        let in_record = |column: &str| table.field_with_name(column).is_ok();
+        let streams = !matches!(format.format, Format::Parquet(_));
+        let (time, time_check) = who_finds(request.time, |column| streams && in_record(column));
+        format.time = time;
+        let takes = |filter: &ColumnFilter| in_record(&filter.column) && format.takes_filter(&table, filter);
         let filters_taken: Vec<bool> = request.filters.iter().map(takes).collect();
         let filters = request.filters.iter().zip(&filters_taken).filter(|(_, taken)| **taken);
         let filters = filters.map(|(filter, _)| filter.clone()).collect();
@@ -75,15 +79,17 @@ impl TableSource for FilesystemTable {
             Boundedness::Bounded => Some(WATERMARK_ROWS),
             Boundedness::Unbounded => None,
         };
+        let bad_rows = format.bad_rows;
         let source = FilesystemSource {
             files: self.options.files.clone(),
-            format: format.clone(),
+            format,
             table,
             schema: Arc::clone(&request.rows),
             layout: layout(request.rows),
             watermark_layout: request.watermark.map(layout),
             filters,
-            records: RecordSettings { bad_rows: format.bad_rows, watermark_rows },
+            time_check,
+            records: RecordSettings { bad_rows, watermark_rows },
             time_zone: self.spec.time_zone.clone(),
         };
         source.check().map_err(|error| Error::new(&self.spec.name, error.to_string()))?;
@@ -101,6 +107,7 @@ pub(crate) struct FilesystemSource {
     pub(crate) layout: Layout,
     pub(crate) watermark_layout: Option<Layout>,
     filters: Vec<ColumnFilter>,
+    pub(crate) time_check: Option<TimeCheck>,
     pub(crate) records: RecordSettings,
     time_zone: String,
 }

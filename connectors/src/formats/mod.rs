@@ -14,7 +14,7 @@
 //! The two steps are apart for speed: the scan looks at every byte once and knows no types, and a conversion is one tight
 //! loop for a whole lane. They are apart for correctness too: a record that cannot be scanned never reaches a column.
 
-use arrow::array::RecordBatch;
+use arrow::array::{BinaryArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use millstream_engine::batch::{EventBatch, RowKind};
 use millstream_engine::error::{Error, Result};
@@ -32,7 +32,8 @@ mod token;
 mod values;
 mod wanted;
 
-pub use spec::{Format, FormatSpec};
+pub(crate) use columns::no_time;
+pub use spec::{Format, FormatSpec, TimeColumn};
 
 /// Turns the bytes of one split into batches.
 ///
@@ -60,10 +61,21 @@ pub struct Decoded {
     /// The columns for the watermark, if they were asked for apart, one row for each good row whether a filter dropped it
     /// or not.
     pub watermark_rows: Option<RecordBatch>,
+    /// Where rows are from, if that was asked for: see [`TimeColumn::Later`].
+    pub origins: Option<Box<Origins>>,
     /// How many records were read, good and bad.
     pub records: usize,
     /// The bad ones, in order.
     pub bad: Vec<BadRow>,
+}
+
+/// Where the rows of a [`Decoded`] are from.
+#[derive(Debug)]
+pub struct Origins {
+    /// Of each row, its place among the records, from 0.
+    pub records: Vec<usize>,
+    /// Of each good row, whether a filter dropped it or not, the record as it stood there.
+    pub raw: BinaryArray,
 }
 
 /// A record that could not be decoded.

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, BooleanArray, RecordBatch, RecordBatchOptions,
+};
+use arrow::compute::{cast, filter, filter_record_batch};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use millstream_engine::error::{Error, Result};
 
@@ -15,7 +17,7 @@ use super::columns::{Column, Fault, Rules};
 use super::token::{Kind, Source, Token, offset};
 use super::values::integer::integer;
 use super::wanted::{Place, Wanted};
-use super::{BadRow, Decoded};
+use super::{BadRow, Decoded, Origins};
 use crate::{ColumnFilter, FilterValue};
 
 /// How many records a block has.
@@ -108,6 +110,14 @@ impl Rows {
         Ok(Self { rules, rows, watermark, filters, records: 0, bytes: 0, bad: Vec::new() })
     }
 
+    /// Gives out where rows are from too.
+    pub(crate) fn keeping_origins(mut self) -> Self {
+        self.rows.records = Some(Vec::new());
+        // The columns of the watermark are those of every good row.
+        self.watermark.as_mut().unwrap_or(&mut self.rows).raw = Some(BinaryBuilder::new());
+        self
+    }
+
     /// How many records wait, good and bad, those of the current block included.
     pub(crate) fn waiting(&self) -> usize {
         self.records
@@ -186,8 +196,14 @@ impl Rows {
         bad.sort_by_key(|bad| bad.record);
         let records = std::mem::take(&mut self.records);
         self.bytes = 0;
-        let watermark_rows = self.watermark.as_mut().map(ColumnSet::finish).transpose()?;
-        Ok(Decoded { rows: self.rows.finish()?, watermark_rows, records, bad })
+        let watermark = self.watermark.as_mut().map(ColumnSet::finish).transpose()?;
+        let rows = self.rows.finish()?;
+        let (watermark_rows, raw) = match watermark {
+            Some(watermark) => (Some(watermark.rows), watermark.raw),
+            None => (None, rows.raw),
+        };
+        let origins = rows.records.zip(raw).map(|(records, raw)| Box::new(Origins { records, raw }));
+        Ok(Decoded { rows: rows.rows, watermark_rows, origins, records, bad })
     }
 }
 
@@ -251,6 +267,10 @@ struct ColumnSet {
     schema: SchemaRef,
     columns: Vec<(Column, Place)>,
     length: usize,
+    /// The numbers of the records, if they are wanted.
+    records: Option<Vec<usize>>,
+    /// The records themselves, if they are wanted.
+    raw: Option<BinaryBuilder>,
     /// Which rows are not to be given out.
     buried: Vec<usize>,
     /// Where the last block starts, and which of its records were chosen (all if there was no choice).
@@ -265,6 +285,8 @@ impl ColumnSet {
             schema: Arc::clone(schema),
             columns: columns.collect::<Result<_>>()?,
             length: 0,
+            records: None,
+            raw: None,
             buried: Vec::new(),
             block_start: 0,
             block_chosen: None,
@@ -286,9 +308,26 @@ impl ColumnSet {
         }
         let faults = from.faults;
         verdicts.blame(faults, chosen.as_deref());
+        if self.records.is_some() || self.raw.is_some() {
+            self.keep_origins(block, chosen.as_deref(), source.input);
+        }
         self.block_start = self.length;
         self.length += chosen.as_ref().map_or(block.records.len(), Vec::len);
         self.block_chosen = chosen;
+    }
+
+    /// Keeps where the `chosen` records of `block` are from, all if there is no choice.
+    #[cold]
+    fn keep_origins(&mut self, block: &Block, chosen: Option<&[usize]>, input: &[u8]) {
+        let rows: Vec<usize> = chosen.map_or_else(|| (0..block.records.len()).collect(), <[usize]>::to_vec);
+        for record in rows.into_iter().map(|row| block.records[row]) {
+            if let Some(records) = &mut self.records {
+                records.push(record.number);
+            }
+            if let Some(raw) = &mut self.raw {
+                raw.append_value(&input[record.start as usize..record.end as usize]);
+            }
+        }
     }
 
     /// The record `row` of the last block is not to be given out.
@@ -300,19 +339,45 @@ impl ColumnSet {
         self.buried.extend(place.map(|place| self.block_start + place));
     }
 
-    fn finish(&mut self) -> Result<RecordBatch> {
+    fn finish(&mut self) -> Result<FinishedSet> {
         let length = std::mem::take(&mut self.length);
         let arrays = self.columns.iter_mut().map(|(column, _)| column.finish()).collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(length));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
+        let records = self.records.as_mut().map(std::mem::take);
+        let raw = self.raw.as_mut().map(BinaryBuilder::finish);
+        let all = FinishedSet { rows, records, raw };
         if self.buried.is_empty() {
-            return Ok(batch);
+            return Ok(all);
         }
         let mut keep = vec![true; length];
         for row in self.buried.drain(..) {
             keep[row] = false;
         }
-        Ok(filter_record_batch(&batch, &BooleanArray::from(keep))?)
+        all.filter(&BooleanArray::from(keep))
+    }
+}
+
+/// What a [`ColumnSet`] was filled with.
+struct FinishedSet {
+    rows: RecordBatch,
+    records: Option<Vec<usize>>,
+    raw: Option<BinaryArray>,
+}
+
+impl FinishedSet {
+    fn filter(self, keep: &BooleanArray) -> Result<Self> {
+        let kept =
+            |records: Vec<usize>| records.into_iter().zip(keep.values()).filter_map(|(of, keep)| keep.then_some(of));
+        let raw = match self.raw {
+            Some(raw) => Some(filter(&raw, keep)?.as_binary().clone()),
+            None => None,
+        };
+        Ok(Self {
+            rows: filter_record_batch(&self.rows, keep)?,
+            records: self.records.map(|records| kept(records).collect()),
+            raw,
+        })
     }
 }
 

@@ -30,6 +30,20 @@ pub struct FormatSpec {
     pub bad_rows: BadRowPolicy,
     /// `scan.max-record-size`: how many bytes a record may have. Longer ones are bad rows.
     pub max_record_bytes: usize,
+    /// Where the event time of rows is. No option: the scan of a table knows.
+    pub time: TimeColumn,
+}
+
+/// Where the event time of rows is, without which a row is bad.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TimeColumn {
+    /// They need none.
+    #[default]
+    None,
+    /// In the column of this name. The decoder finds the rows that have none.
+    Named(String),
+    /// It is computed later. The decoder says where rows are from, for those that turn out to have none.
+    Later,
 }
 
 /// A format with its own options.
@@ -70,7 +84,7 @@ impl FormatSpec {
         };
         let default_policy = if ignores_errors { BadRowPolicy::Skip } else { BadRowPolicy::Fail };
         let bad_rows = read_policy(options)?.unwrap_or(default_policy);
-        Ok(Self { format, bad_rows, max_record_bytes: read_record_bytes(options)? })
+        Ok(Self { format, bad_rows, max_record_bytes: read_record_bytes(options)?, time: TimeColumn::None })
     }
 
     /// The format's name.
@@ -118,8 +132,8 @@ impl FormatSpec {
                 "the time zone '{time_zone}' is not known: use a name such as 'Europe/Berlin' or an offset such as '+02:00'"
             ))
         })?;
-        let max_record_bytes = self.max_record_bytes;
-        let request = DecoderRequest { rows, table, watermark, filters, zone, max_record_bytes };
+        let (max_record_bytes, time) = (self.max_record_bytes, &self.time);
+        let request = DecoderRequest { rows, table, watermark, filters, zone, max_record_bytes, time };
         match &self.format {
             Format::Json(options) => json::decoder(options, &request),
             Format::Csv(options) => csv::decoder(options, &request),
@@ -147,6 +161,7 @@ pub(super) struct DecoderRequest<'a> {
     pub(super) filters: &'a [ColumnFilter],
     pub(super) zone: Zone,
     pub(super) max_record_bytes: usize,
+    pub(super) time: &'a TimeColumn,
 }
 
 impl DecoderRequest<'_> {
@@ -159,12 +174,17 @@ impl DecoderRequest<'_> {
             base64: false,
             null_for_errors: false,
             fail_on_absent: false,
+            time: match self.time {
+                TimeColumn::Named(name) => Some(name.clone()),
+                TimeColumn::None | TimeColumn::Later => None,
+            },
         }
     }
 
     /// What is asked for as an empty batch; what that wants of a record is added to `wanted`.
     pub(super) fn rows_of(&self, rules: Rules, wanted: &mut Wanted) -> EngineResult<Rows> {
-        Rows::new(rules, wanted, self.rows, self.watermark, self.filters, self.table)
+        let rows = Rows::new(rules, wanted, self.rows, self.watermark, self.filters, self.table)?;
+        Ok(if *self.time == TimeColumn::Later { rows.keeping_origins() } else { rows })
     }
 }
 

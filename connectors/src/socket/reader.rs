@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 use millstream_engine::error::{Error, Result};
-use millstream_engine::io::source::{IoRuntime, SourceEvent, SourceReader, SourceRows, Split};
+use millstream_engine::io::source::{IoRuntime, SourceEvent, SourceReader, Split};
 use millstream_engine::operators::ProcessingTime;
 
 use super::connection::{Delimiter, HangUp, SocketBytes};
 use super::source::SocketPlan;
 use crate::blocking::{Buffers, ChunkReader, Pump};
 use crate::formats::Format;
-use crate::records::{Progress, RecordReader, RecordSettings};
+use crate::records::{Completion, Progress, RecordReader, RecordSettings};
 
 /// How long to wait before connecting again, in milliseconds.
 const RETRY_AFTER_MS: i64 = 500;
@@ -79,11 +79,12 @@ impl SocketReader {
         let settings = RecordSettings { bad_rows: options.format.bad_rows, watermark_rows: None };
         let start = Progress { offset: 0, rows: self.rows };
         let decoder = self.plan.decoder()?;
-        let records = RecordReader::new(Arc::clone(split), settings, decoder, pump, self.buffers.clone(), start);
+        let records = RecordReader::new(Arc::clone(split), settings, decoder, pump, self.buffers.clone(), start)
+            .completed_by(self.completion());
         Ok(Connection { records: Box::new(records), hang_up })
     }
 
-    /// In JSON a line feed between values means what a blank means. In raw text it is put back by [`Self::with_line_feeds`].
+    /// In JSON a line feed between values means what a blank means. In raw text it is put back by [`Self::completion`].
     fn delimiter(&self) -> Delimiter {
         let byte = self.plan.options.delimiter;
         Delimiter { byte, line_feed: if self.is_raw() { byte } else { b' ' } }
@@ -91,6 +92,25 @@ impl SocketReader {
 
     fn is_raw(&self) -> bool {
         matches!(self.plan.options.format.format, Format::Raw)
+    }
+
+    /// Puts back the line feeds inside of raw records, which stand there as the delimiter, and looks for rows without a time.
+    fn completion(&self) -> Completion {
+        let delimiter = self.plan.options.delimiter;
+        let has_line_feeds = delimiter != b'\n' && self.is_raw();
+        let time_check = self.plan.time_check.clone();
+        Box::new(move |mut decoded| {
+            if has_line_feeds {
+                decoded.rows = replace(&decoded.rows, delimiter)?;
+                if let Some(rows) = &mut decoded.watermark_rows {
+                    *rows = replace(rows, delimiter)?;
+                }
+            }
+            match &time_check {
+                Some(check) => check.apply(decoded),
+                None => Ok(decoded),
+            }
+        })
     }
 
     /// The connection has ended, in order or not: connect again, or end.
@@ -116,7 +136,7 @@ impl SocketReader {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(Some(rows))) => {
                 self.rows = rows.split_rows;
-                return Poll::Ready(self.with_line_feeds(rows).map(SourceEvent::Rows));
+                return Poll::Ready(Ok(SourceEvent::Rows(rows)));
             }
             Poll::Ready(Ok(None)) => self.ended(now, None),
             Poll::Ready(Err(error @ Error::Io { .. })) => self.ended(now, Some(error)),
@@ -127,19 +147,6 @@ impl SocketReader {
             Ok(None) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         }
-    }
-
-    /// Puts back the line feeds inside of raw records, which stand there as the delimiter.
-    fn with_line_feeds(&self, mut rows: SourceRows) -> Result<SourceRows> {
-        let delimiter = self.plan.options.delimiter;
-        if delimiter != b'\n' && self.is_raw() {
-            rows.rows = replace(&rows.rows, delimiter)?;
-            rows.watermark_rows = match rows.watermark_rows {
-                Some(rows) => Some(replace(&rows, delimiter)?),
-                None => None,
-            };
-        }
-        Ok(rows)
     }
 }
 

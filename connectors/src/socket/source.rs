@@ -10,6 +10,7 @@ use super::options::SocketOptions;
 use super::reader::SocketReader;
 use crate::fixed_splits::FixedSplits;
 use crate::formats::Decoder;
+use crate::row_time::{TimeCheck, who_finds};
 use crate::{ColumnFilter, Error, Scan, ScanRequest, TableSource, TableSpec};
 
 /// A table of what a server sends.
@@ -37,15 +38,19 @@ impl TableSource for SocketTable {
 
     fn scan(&self, request: ScanRequest) -> crate::Result<Scan> {
         let table = self.spec.physical_schema();
-        let takes = |filter: &ColumnFilter| self.options.format.takes_filter(&table, filter);
+        let mut options = self.options.clone();
+        let (time, time_check) = who_finds(request.time, |column| table.field_with_name(column).is_ok());
+        options.format.time = time;
+        let takes = |filter: &ColumnFilter| options.format.takes_filter(&table, filter);
         let filters_taken: Vec<bool> = request.filters.iter().map(takes).collect();
         let filters = request.filters.into_iter().zip(&filters_taken).filter(|(_, taken)| **taken);
         let plan = SocketPlan {
-            options: self.options.clone(),
+            options,
             table,
             rows: request.rows,
             watermark: request.watermark,
             filters: filters.map(|(filter, _)| filter).collect(),
+            time_check,
             time_zone: self.spec.time_zone.clone(),
         };
         plan.decoder().map_err(|error| Error::new(&self.spec.name, error.to_string()))?;
@@ -61,6 +66,7 @@ pub(crate) struct SocketPlan {
     rows: SchemaRef,
     watermark: Option<SchemaRef>,
     filters: Vec<ColumnFilter>,
+    pub(crate) time_check: Option<TimeCheck>,
     time_zone: String,
 }
 

@@ -39,7 +39,7 @@ fn listen() -> (TcpListener, u16) {
 fn reader(table: &TableSpec) -> Box<dyn SourceReader> {
     let source = Socket.table_source(table).unwrap();
     let rows = table.physical_schema();
-    let source = source.scan(ScanRequest { rows, watermark: None, filters: Vec::new() }).unwrap().source;
+    let source = source.scan(ScanRequest { rows, watermark: None, time: None, filters: Vec::new() }).unwrap().source;
     let mut splits = source.create_enumerator().unwrap();
     let mut reader = source.create_reader(ReaderContext { subtask: 0, parallelism: 1, io: Arc::new(Threads) }).unwrap();
     let SplitAnswer::Assigned(split) = splits.next_split(0, 1, ProcessingTime(0)).unwrap() else { panic!() };

@@ -43,12 +43,22 @@ pub(super) struct Table {
     pub(super) connector: Option<String>,
     /// For each column of `spec`, whether `INSERT` writes it.
     pub(super) writable: Vec<bool>,
-    /// How the watermark follows from the columns of `spec`.
-    pub(super) watermark: Option<Expr>,
+    /// The time of rows, and how the watermark follows from it.
+    pub(super) watermark: Option<Watermark>,
     /// Options that are ours and not the connector's.
     pub(super) ours: TableOptions,
     /// What a query sees.
     pub(super) source: Arc<dyn TableSource>,
+}
+
+/// `WATERMARK FOR column AS expr`. Expressions are over the columns of [`Table::spec`].
+pub(super) struct Watermark {
+    /// The column's name.
+    pub(super) column: String,
+    /// What the column is computed as, if it is.
+    pub(super) computed: Option<Expr>,
+    /// What is promised.
+    pub(super) expr: Expr,
 }
 
 /// Options of a table that are for the planner.

@@ -12,7 +12,7 @@ use datafusion_sql::sqlparser::ast::{DataType as SqlType, Expr as SqlExpr, Ident
 use millstream_connectors::options::parse_duration;
 use millstream_connectors::{TableColumn, TableSpec};
 
-use super::catalog::{RawTable, Table, TableOptions, View};
+use super::catalog::{RawTable, Table, TableOptions, View, Watermark};
 use super::check::{Windows, check};
 use super::context::Context;
 use super::marks::{self, TIME_ATTRIBUTE, Time, time_of};
@@ -40,7 +40,11 @@ pub(super) fn table(written: CreateTable, text: &str, session: &Session, context
     let raw = Arc::new(RawTable { name: name.clone(), schema });
     let (plan, computed) = read.plan(&name, &raw, &written.columns, rowtime.as_ref())?;
     let watermark = match &written.watermark {
-        Some((column, expr)) => Some(read.watermark(column, expr, &plan, &computed)?),
+        Some((column, expr)) => Some(Watermark {
+            column: column.value.clone(),
+            computed: computed.get(&column.value).cloned(),
+            expr: read.watermark(column, expr, &plan, &computed)?,
+        }),
         None => None,
     };
     let source: Arc<dyn TableSource> = match computed.is_empty() {

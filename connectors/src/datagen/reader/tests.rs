@@ -23,7 +23,7 @@ fn table(columns: Vec<Field>, options: &[(&str, &str)]) -> TableSpec {
 }
 
 fn scan(table: &TableSpec) -> Arc<dyn Source> {
-    let request = ScanRequest { rows: table.physical_schema(), watermark: None, filters: Vec::new() };
+    let request = ScanRequest { rows: table.physical_schema(), watermark: None, time: None, filters: Vec::new() };
     Datagen.table_source(table).unwrap().scan(request).unwrap().source
 }
 
@@ -139,7 +139,12 @@ fn only_the_fields_that_are_asked_for_are_made() {
     let (a, b) = (nullable("a", DataType::Int64), nullable("b", DataType::Int64));
     let table = table(vec![row(vec![a, b.clone()])], &[("number-of-rows", "3")]);
     let whole = read_whole(scan(&table).as_ref());
-    let pruned = ScanRequest { rows: Arc::new(Schema::new(vec![row(vec![b])])), watermark: None, filters: Vec::new() };
+    let pruned = ScanRequest {
+        rows: Arc::new(Schema::new(vec![row(vec![b])])),
+        watermark: None,
+        time: None,
+        filters: Vec::new(),
+    };
     let pruned = Datagen.table_source(&table).unwrap().scan(pruned).unwrap().source;
     let pruned = read_whole(pruned.as_ref());
     let last = |row: &str| row.rsplit([' ', '[']).next().unwrap().to_owned();

@@ -24,7 +24,7 @@ fn source_of(table: &TableSpec) -> Arc<dyn TableSource> {
 fn scan_columns(table: &TableSpec, columns: &[&str]) -> Arc<dyn Source> {
     let field = |name: &&str| table.columns.iter().find(|column| column.field.name() == name).unwrap().field.clone();
     let rows = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
-    source_of(table).scan(ScanRequest { rows, watermark: None, filters: Vec::new() }).unwrap().source
+    source_of(table).scan(ScanRequest { rows, watermark: None, time: None, filters: Vec::new() }).unwrap().source
 }
 
 fn scan(table: &TableSpec) -> Arc<dyn Source> {
@@ -219,11 +219,11 @@ fn the_watermark_may_want_other_columns_than_the_rows() {
         metadata: Some("file.size".to_owned()),
     });
     let only = |index: usize| Arc::new(Schema::new(vec![table.columns[index].field.clone()]));
-    let request = ScanRequest { rows: only(1), watermark: Some(only(0)), filters: Vec::new() };
+    let request = ScanRequest { rows: only(1), watermark: Some(only(0)), time: None, filters: Vec::new() };
     let outcome = conformance::source(source_of(&table).scan(request).unwrap().source.as_ref());
     assert_eq!(outcome.all_rows(), ["[4]", "[4]"]);
     assert_eq!(outcome.watermark_rows.values().flatten().collect::<Vec<_>>(), ["[1]", "[2]"]);
-    let request = ScanRequest { rows: only(0), watermark: Some(only(1)), filters: Vec::new() };
+    let request = ScanRequest { rows: only(0), watermark: Some(only(1)), time: None, filters: Vec::new() };
     let outcome = conformance::source(source_of(&table).scan(request).unwrap().source.as_ref());
     assert_eq!(outcome.watermark_rows.values().flatten().collect::<Vec<_>>(), ["[4]", "[4]"]);
 }

@@ -6,9 +6,14 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::{Blobs, Column, Fault, Rules, Values, digits, nested, sql_name};
+use super::{Blobs, Column, Fault, Null, Rules, Values, digits, nested, sql_name};
 use crate::formats::token::{Kind, Source, Token};
 use crate::formats::values::{boolean, decimal, float, integer, time, trim};
+
+/// Why a row without a time is bad.
+pub(crate) fn no_time(column: &str, why: &str) -> String {
+    format!("the row has no event time: `{column}` {why}")
+}
 
 /// With padding or without: both are found.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -75,8 +80,8 @@ impl Column {
         rules: &'a Rules,
         faults: &'a mut Vec<Fault>,
     ) -> (Destination<'a>, &'a mut Values) {
-        let (data_type, nullable) = (self.field.data_type(), self.field.is_nullable());
-        let to = Destination { path: &self.path, data_type, nullable, nulls: &mut self.nulls, source, rules, faults };
+        let (data_type, null) = (self.field.data_type(), self.null);
+        let to = Destination { path: &self.path, data_type, null, nulls: &mut self.nulls, source, rules, faults };
         (to, &mut self.values)
     }
 }
@@ -85,7 +90,7 @@ impl Column {
 pub(super) struct Destination<'a> {
     path: &'a str,
     data_type: &'a DataType,
-    nullable: bool,
+    null: Null,
     nulls: &'a mut NullBufferBuilder,
     pub(super) source: &'a Source<'a>,
     pub(super) rules: &'a Rules,
@@ -178,8 +183,15 @@ impl Destination<'_> {
             Kind::Absent if self.rules.fail_on_absent => {
                 format!("field `{}` is missing (and 'json.fail-on-missing-field' is set)", self.path)
             }
-            Kind::Absent if !self.nullable => format!("field `{}` is missing, but the column is NOT NULL", self.path),
-            Kind::Null if !self.nullable => format!("column `{}` is NOT NULL, but the value is null", self.path),
+            Kind::Absent | Kind::Null => match self.null {
+                Null::Absent => return self.stand_in(),
+                Null::Refused if kind == Kind::Absent => {
+                    format!("field `{}` is missing, but the column is NOT NULL", self.path)
+                }
+                Null::Refused => format!("column `{}` is NOT NULL, but the value is null", self.path),
+                Null::NoTime if kind == Kind::Absent => no_time(self.path, "is missing"),
+                Null::NoTime => no_time(self.path, "is null"),
+            },
             _ => return self.stand_in(),
         };
         self.fault(row, reason);
@@ -188,7 +200,7 @@ impl Destination<'_> {
     /// There is a value, but not one of this type.
     #[cold]
     fn wrong(&mut self, row: usize, token: Token) {
-        if self.rules.null_for_errors && self.nullable {
+        if self.rules.null_for_errors && self.null == Null::Absent {
             return self.stand_in();
         }
         let value = excerpt(self.source.bytes(token));
@@ -204,7 +216,7 @@ impl Destination<'_> {
     }
 
     fn stand_in(&mut self) {
-        self.nulls.append(!self.nullable);
+        self.nulls.append(self.null != Null::Absent);
     }
 }
 

@@ -22,7 +22,7 @@ use millstream_engine::error::{Error, Result};
 mod append;
 mod nested;
 
-pub(crate) use append::excerpt;
+pub(crate) use append::{excerpt, no_time};
 
 use super::values::timestamp::{Separator, TimestampReader};
 use super::values::zone::Zone;
@@ -42,6 +42,8 @@ pub(crate) struct Rules {
     pub(crate) null_for_errors: bool,
     /// A value that a record does not mention makes it bad; else it is null.
     pub(crate) fail_on_absent: bool,
+    /// The column with the time of a row, which makes a row bad if it is null.
+    pub(crate) time: Option<String>,
 }
 
 /// How lists, maps and rows are written inside a value.
@@ -73,8 +75,20 @@ pub(crate) struct Column {
     field: FieldRef,
     /// The column's name, with those of the rows around it, for messages.
     path: String,
+    null: Null,
     nulls: NullBufferBuilder,
     values: Values,
+}
+
+/// What a null means in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Null {
+    /// A value that is not there.
+    Absent,
+    /// A bad row: the column is `NOT NULL`.
+    Refused,
+    /// A bad row: the column is the time of rows.
+    NoTime,
 }
 
 #[derive(Debug)]
@@ -147,7 +161,12 @@ impl Column {
 
     fn at(path: String, field: &FieldRef, rules: &Rules) -> Result<Self> {
         let values = Values::new(&path, field.data_type(), rules)?;
-        Ok(Self { field: Arc::clone(field), path, nulls: NullBufferBuilder::new(0), values })
+        let null = match field.is_nullable() {
+            _ if rules.time.as_ref() == Some(&path) => Null::NoTime,
+            true => Null::Absent,
+            false => Null::Refused,
+        };
+        Ok(Self { field: Arc::clone(field), path, null, nulls: NullBufferBuilder::new(0), values })
     }
 
     /// The number of values.

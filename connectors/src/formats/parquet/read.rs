@@ -73,7 +73,8 @@ impl ParquetReader {
             Some(schema) => Some(self.select(&batch, schema)?),
             None => None,
         };
-        Ok(Some(Decoded { rows: self.select(&batch, &self.rows)?, watermark_rows, records, bad: Vec::new() }))
+        let rows = self.select(&batch, &self.rows)?;
+        Ok(Some(Decoded { rows, watermark_rows, origins: None, records, bad: Vec::new() }))
     }
 
     fn pending(&mut self) -> Result<Option<RecordBatch>> {

@@ -45,7 +45,7 @@ pub(super) fn declared(options: &[(&str, &str)]) -> Arc<dyn TableSource> {
 
 /// All columns.
 pub(super) fn everything() -> ScanRequest {
-    ScanRequest { rows: Arc::new(schema()), watermark: None, filters: Vec::new() }
+    ScanRequest { rows: Arc::new(schema()), watermark: None, time: None, filters: Vec::new() }
 }
 
 /// These columns, `bid.price` being one field of a column.
@@ -53,6 +53,7 @@ pub(super) fn request(rows: &str, watermark: Option<&str>, kinds: &[i64]) -> Sca
     ScanRequest {
         rows: project(rows),
         watermark: watermark.map(project),
+        time: None,
         filters: kinds.iter().map(|&k| of_type(k)).collect(),
     }
 }

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion_physical_expr::expressions::Column;
 use datafusion_physical_expr::utils::collect_columns;
 use millstream_connectors::options::parse_duration;
-use millstream_connectors::{Connector, ScanRequest, TableColumn, TableSource, TableSpec};
+use millstream_connectors::{Connector, RowTime, ScanRequest, TableColumn, TableSource, TableSpec};
 use millstream_crds::Path;
 use millstream_crds::check::did_you_mean;
 use millstream_engine::io::source::dead_letter_schema;
@@ -55,7 +55,8 @@ impl Run<'_> {
         let all = Schema::new(columns.iter().map(|column| column.field.clone()).collect::<Vec<_>>());
         let needs_time = self.time_columns(source, path, &all)?;
         let rows = self.kept(place, &all, &needs_time);
-        let request = ScanRequest { rows: Arc::clone(&rows), watermark: None, filters: Vec::new() };
+        let time = source.event_time.as_ref().map(|time| RowTime::Column(time.column.clone()));
+        let request = ScanRequest { rows: Arc::clone(&rows), watermark: None, time, filters: Vec::new() };
         let scan = table.scan(request).map_err(|error| Problem::new(path.clone(), error.message))?;
         let (watermark, event_time) = match &source.event_time {
             Some(time) => {

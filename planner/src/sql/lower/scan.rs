@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion_common::DFSchema;
-use millstream_connectors::{ColumnFilter, Scan, ScanRequest, TableSource};
+use datafusion_common::{Column, DFSchema};
+use datafusion_expr::Expr;
+use millstream_connectors::{ColumnFilter, RowTime, Scan, ScanRequest, TableSource};
 use millstream_engine::io::source::Boundedness;
+use millstream_engine::operators::Expression;
 use millstream_engine::spec::WatermarkSpec;
 use millstream_engine::time::generator::WatermarkStrategy;
 use millstream_graph::NodeKind;
@@ -70,28 +72,47 @@ impl Lowering<'_> {
         let rows: SchemaRef = Arc::new(Schema::new(needed::pruned(&all, &columns)));
         let time = self.watermark_needs(table)?;
         let apart = time.filter(|time| !filters.is_empty() || !time.iter().all(|need| covers(&columns, need)));
-        let watermark = apart.map(|time| Arc::new(Schema::new(needed::pruned(&all, &time))));
-        Ok(ScanRequest { rows, watermark, filters })
+        let watermark: Option<SchemaRef> = apart.map(|time| Arc::new(Schema::new(needed::pruned(&all, &time))));
+        let time = self.row_time(table, watermark.as_ref().unwrap_or(&rows))?;
+        Ok(ScanRequest { rows, watermark, time, filters })
     }
 
-    /// What the watermark's expression needs.
+    /// What the time of rows and the watermark's expression need.
     fn watermark_needs(&self, table: &Table) -> Result<Option<Needs>> {
-        let Some(expr) = &table.watermark else { return Ok(None) };
+        let Some(watermark) = &table.watermark else { return Ok(None) };
         let schema = table_columns(table, &table.spec_schema())?;
         let mut needs = Needs::new();
-        let expr = typing::finish(expr.clone(), &schema, self.context).map_err(|error| explained(&error))?;
-        needed::expression(&expr, Need::All, &schema, &mut needs).map_err(|error| explained(&error))?;
+        let column = || Expr::Column(Column::new(Some(table.reference()), &watermark.column));
+        for expr in [watermark.computed.clone().unwrap_or_else(column), watermark.expr.clone()] {
+            let expr = typing::finish(expr, &schema, self.context).map_err(|error| explained(&error))?;
+            needed::expression(&expr, Need::All, &schema, &mut needs).map_err(|error| explained(&error))?;
+        }
         Ok(Some(needs))
+    }
+
+    /// The time of rows, over the columns of `there`.
+    fn row_time(&self, table: &Table, there: &Schema) -> Result<Option<RowTime>> {
+        let Some(watermark) = &table.watermark else { return Ok(None) };
+        let name = watermark.column.clone();
+        Ok(Some(match &watermark.computed {
+            None => RowTime::Column(name),
+            Some(expr) => RowTime::Computed { name, expression: self.over(expr, table, there)? },
+        }))
+    }
+
+    /// `expr`, which is over a table's columns, over those of `there`.
+    fn over(&self, expr: &Expr, table: &Table, there: &Schema) -> Result<Expression> {
+        let all = table_columns(table, &table.spec_schema())?;
+        let expr = typing::finish(expr.clone(), &all, self.context).map_err(|error| explained(&error))?;
+        physical(&expr, &table_columns(table, there)?).map_err(|error| explained(&error))
     }
 
     fn source(&mut self, table: &Table, of: &dyn TableSource, scan: Scan, request: &ScanRequest) -> Result<()> {
         let watermark = match &table.watermark {
             None => None,
-            Some(expr) => {
-                let all = table_columns(table, &table.spec_schema())?;
-                let expr = typing::finish(expr.clone(), &all, self.context).map_err(|error| explained(&error))?;
-                let there = table_columns(table, request.watermark.as_ref().unwrap_or(&request.rows))?;
-                let expression = physical(&expr, &there).map_err(|error| explained(&error))?;
+            Some(watermark) => {
+                let there = request.watermark.as_ref().unwrap_or(&request.rows);
+                let expression = self.over(&watermark.expr, table, there)?;
                 let idle_timeout_ms = self.idle_timeout(table, of.boundedness());
                 Some(WatermarkSpec { strategy: WatermarkStrategy::Expression, expression, idle_timeout_ms })
             }
