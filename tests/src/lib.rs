@@ -75,6 +75,20 @@ pub fn run_manifest(folder: &Path, text: &str) -> Said {
     run(millstream().arg("run").arg("--quiet").arg(&path))
 }
 
+/// Runs the manifest `text` in `folder`, which stands in it as `FOLDER`, and in what is said too; with a last line on how it
+/// went.
+///
+/// # Panics
+/// If the file cannot be written.
+pub fn run_in(folder: &Path, text: &str) -> Said {
+    let shown = folder.to_string_lossy();
+    let path = folder.join("job.yaml");
+    let written = std::fs::write(&path, text.replace("FOLDER", &shown));
+    written.unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    let said = run(millstream().arg("run").arg(&path));
+    Said { stdout: said.stdout.replace(&*shown, "FOLDER"), stderr: said.stderr.replace(&*shown, "FOLDER"), ..said }
+}
+
 /// All lines of the part files in `folder` and below, sorted.
 ///
 /// # Panics

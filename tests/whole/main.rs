@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
+mod bad_input;
+mod bad_rows;
 mod cli;
-mod documents;
 mod ctrl_c;
+mod documents;
 mod examples;
 mod flights;
 mod nexmark;
