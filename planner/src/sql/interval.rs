@@ -72,7 +72,7 @@ fn literal(value: &Expr) -> Result<(bool, &str), String> {
         }
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => literal(expr).map(|(negative, text)| (!negative, text)),
         Expr::UnaryOp { op: UnaryOperator::Plus, expr } => literal(expr),
-        other => Err(format!("an interval must be a literal, not {other}; multiply or use TIMESTAMPADD")),
+        other => Err(format!("an interval must be a literal, not {other}; use TIMESTAMPADD")),
     }
 }
 
