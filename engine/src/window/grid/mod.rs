@@ -17,7 +17,7 @@
 //! In the [`Phase::Local`] phase panes are not combined into windows but sent on as partials when the clock passes their
 //! end, so that the [`Phase::Global`] one after the exchange sees each key once per pane. A partial never comes too late:
 //! it is sent before the watermark that ends its pane. Tables that hardly reduce rows are left out for a while, see
-//! [`shortcut`].
+//! `shortcut`.
 
 use std::collections::btree_map::Entry;
 use std::sync::Arc;

@@ -101,7 +101,7 @@ fn stored_rows(operator: &mut dyn Operator) -> usize {
     let state = operator.snapshot().unwrap();
     ["panes", "running", "sessions", "windows", "contents", "rows", "timers"]
         .iter()
-        .map(|name| state.keyed(name).map(arrow::array::RecordBatch::num_rows).sum::<usize>())
+        .map(|name| state.keyed(name).map(RecordBatch::num_rows).sum::<usize>())
         .sum()
 }
 
