@@ -2,7 +2,7 @@
 //!
 //! One binary, since linking costs more than running.
 
-use support::case::{Case, parse};
+use millstream_engine::testing::case::{Case, parse};
 
 mod differential;
 mod support;

@@ -26,6 +26,7 @@
 //! Behind the feature `testing`; no part of a running job.
 
 mod aggregation;
+pub mod case;
 mod harness;
 mod outcome;
 pub mod random;

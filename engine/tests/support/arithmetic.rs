@@ -1,10 +1,10 @@
 //! Cases of pure functions: where windows start, which a time falls into, who owns which key group.
 
 use millstream_engine::key::key_group::MaxParallelism;
+use millstream_engine::testing::case::{Case, CaseStep, number};
 use millstream_engine::window::assigner::window_start;
 use millstream_engine::window::{SessionGap, TimeWindow, WindowSpec};
 
-use super::case::{Case, CaseStep, number};
 use super::windows;
 
 pub(crate) fn window_starts(case: &Case) {

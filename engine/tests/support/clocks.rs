@@ -1,10 +1,9 @@
 //! Cases of watermark generators and of the merger of several channels.
 
 use millstream_engine::element::{Watermark, WatermarkStatus};
+use millstream_engine::testing::case::{Case, CaseStep, number};
 use millstream_engine::time::generator::{WatermarkGenerator, WatermarkStrategy};
 use millstream_engine::time::merger::{Passed, WatermarkMerger};
-
-use super::case::{Case, CaseStep, number};
 
 pub(crate) fn generator(case: &Case) {
     let delay = case.number("delay").expect("a case says its delay");

@@ -1,7 +1,6 @@
 //! Runs the cases under `cases/`.
 
 pub(crate) mod arithmetic;
-pub(crate) mod case;
 pub(crate) mod clocks;
 pub(crate) mod timers;
 pub(crate) mod windows;

@@ -13,10 +13,9 @@ use millstream_engine::key::key_group::{KeyGroup, MaxParallelism};
 use millstream_engine::operators::{InputId, Operator, OperatorContext, PortId, Progress};
 use millstream_engine::state::{OperatorState, decode_numbers, encode_numbers};
 use millstream_engine::testing::OperatorHarness;
+use millstream_engine::testing::case::{Case, number};
 use millstream_engine::time::merger::WatermarkMerger;
 use millstream_engine::time::timers::Timers;
-
-use super::case::{Case, number};
 
 pub(crate) fn timers(case: &Case) {
     let input = Arc::new(Schema::new(vec![

@@ -8,14 +8,13 @@ use millstream_engine::element::Watermark;
 use millstream_engine::error::Result;
 use millstream_engine::key::key_group::MaxParallelism;
 use millstream_engine::operators::Operator;
+use millstream_engine::testing::case::{Case, CaseStep, number};
 use millstream_engine::testing::{Cell, OperatorHarness, Row, aggregate, aggregation, count_per};
 use millstream_engine::time::merger::WatermarkMerger;
 use millstream_engine::window::{
     EvictorSpec, GridWindows, SessionGap, SessionWindows, TimeSource, TriggerSpec, TriggeredWindows,
     WindowAggregateSpec, WindowSpec, WindowStagger,
 };
-
-use super::case::{Case, CaseStep, number};
 
 const VALUE: usize = 1;
 /// The value once more as a floating-point number, for delta triggers and evictors.

@@ -51,6 +51,8 @@ mod plan_tests;
 mod reference;
 #[cfg(test)]
 mod refusal_tests;
+#[cfg(test)]
+mod semantics_tests;
 
 pub(crate) use column::plan_column;
 pub use expression::{ExpressionPlanner, PlannedAggregate, PlannedExpression, plan_aggregate, plan_expression};

@@ -1,4 +1,4 @@
-//! Reads cases: the files under `cases/`, which people read and write.
+//! Reads cases: what something means, as data in files that people read and write.
 //!
 //! ```text
 //! # A comment.
@@ -11,44 +11,53 @@
 
 /// A case.
 #[derive(Debug, Default)]
-pub(crate) struct Case {
+pub struct Case {
     /// The name in front of the colon, as `E10`.
-    pub(crate) id: String,
-    pub(crate) title: String,
+    pub id: String,
+    /// What it shows.
+    pub title: String,
     settings: Vec<(String, String)>,
-    pub(crate) steps: Vec<CaseStep>,
+    /// What happens, in order.
+    pub steps: Vec<CaseStep>,
 }
 
 /// Something that happens, and what comes of it.
 #[derive(Debug)]
-pub(crate) struct CaseStep {
+pub struct CaseStep {
     /// The file's line, from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// The first word.
-    pub(crate) verb: String,
+    pub verb: String,
     /// The other words.
-    pub(crate) words: Vec<String>,
-    /// Sorted.
-    pub(crate) expected: Vec<String>,
+    pub words: Vec<String>,
+    /// What comes of it, sorted.
+    pub expected: Vec<String>,
 }
 
 impl Case {
-    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+    /// What stands behind the colon of a setting.
+    pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 
     /// The number that a setting is.
-    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+    pub fn number(&self, name: &str) -> Option<i64> {
         self.setting(name).map(number)
     }
 
     /// Fails the test, with the place.
-    pub(crate) fn fail(&self, step: &CaseStep, message: &str) -> ! {
+    ///
+    /// # Panics
+    /// Always.
+    pub fn fail(&self, step: &CaseStep, message: &str) -> ! {
         panic!("case {} ({}), line {}: {message}", self.id, self.title, step.line)
     }
 
-    /// Compares what has come of `step`, in any order.
-    pub(crate) fn compare(&self, step: &CaseStep, by: &str, found: Vec<String>) {
+    /// Compares what has come of `step` in the way that `by` names, in any order.
+    ///
+    /// # Panics
+    /// If it is something else.
+    pub fn compare(&self, step: &CaseStep, by: &str, found: Vec<String>) {
         let mut found = found;
         found.sort();
         if found != step.expected {
@@ -58,7 +67,10 @@ impl Case {
 }
 
 /// The cases of a file.
-pub(crate) fn parse(text: &str) -> Vec<Case> {
+///
+/// # Panics
+/// If it is no such file.
+pub fn parse(text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -96,7 +108,10 @@ fn parse_line(case: &mut Case, line: usize, text: &str) {
 }
 
 /// A number: `-5`, `MAX`, `MAX-1750`, `MIN+10`.
-pub(crate) fn number(text: &str) -> i64 {
+///
+/// # Panics
+/// If it is none.
+pub fn number(text: &str) -> i64 {
     let rest = |of: &str| if of.is_empty() { 0 } else { of.parse::<i64>().expect("a number") };
     match (text.strip_prefix("MAX"), text.strip_prefix("MIN")) {
         (Some(below), _) => i64::MAX + rest(below),
