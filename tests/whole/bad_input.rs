@@ -297,6 +297,12 @@ fn a_compressed_file_that_is_cut_off_fails_the_job_and_nothing_of_it_is_seen() {
 #[test]
 fn times_at_the_ends_of_64_bits_are_said_and_never_overflow() {
     let folder = tempfile::tempdir().unwrap();
+    let counted =
+        "CREATE TABLE rows_ (x BIGINT, ts AS TO_TIMESTAMP_LTZ(x, 3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+            WITH ('connector' = 'filesystem', 'path' = 'FOLDER/times.json', 'format' = 'json');
+        CREATE TABLE out (n BIGINT) WITH ('connector' = 'print');
+        INSERT INTO out SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE rows_, DESCRIPTOR(ts), INTERVAL '2' SECOND))
+        GROUP BY window_start, window_end;";
     let mut all = String::new();
     for time in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
         std::fs::write(folder.path().join("times.json"), format!("{{\"x\": 0}}\n{{\"x\": {time}}}\n{{\"x\": 5}}\n"))
@@ -323,12 +329,19 @@ spec:
         let said = run_in(folder.path(), record);
         let (_, why) = said.stderr.split_once("(1/1) failed: ").unwrap();
         let _ = write!(all, "{time}: {} {why}", said.code);
+        let said = run_in(folder.path(), &sql_manifest("test", 1, counted));
+        let (_, why) = said.stderr.split_once("(1/1) failed: ").unwrap();
+        let _ = write!(all, "  in SQL: {} {why}", said.code);
     }
     expect![[r#"
         -9223372036854775808: 1 operator `counts`: a row has no event time (the timestamp is Long.MIN, the marker of "no timestamp"); give the source an event time or a watermark, or filter such rows out
+          in SQL: 1 `FOLDER/times.json`, row 2: the row has no event time: `ts` is null; the row is `{"x": -9223372036854775808}`; set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows
         -9223372036854775807: 1 operator `counts`: a row's time -9223372036854775807 ms lies so far from 1970 that its window cannot be represented; filter such rows out
+          in SQL: 1 `FOLDER/times.json`, row 2: the row has no event time: `ts` is null; the row is `{"x": -9223372036854775807}`; set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows
         9223372036854775806: 1 operator `counts`: a row's time 9223372036854775806 ms lies so far from 1970 that its window cannot be represented; filter such rows out
+          in SQL: 1 `FOLDER/times.json`, row 2: the row has no event time: `ts` is null; the row is `{"x": 9223372036854775806}`; set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows
         9223372036854775807: 1 operator `counts`: a row's time 9223372036854775807 ms lies so far from 1970 that its window cannot be represented; filter such rows out
+          in SQL: 1 `FOLDER/times.json`, row 2: the row has no event time: `ts` is null; the row is `{"x": 9223372036854775807}`; set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows
     "#]].assert_eq(&all);
 }
 

@@ -302,6 +302,7 @@ fn times_that_are_computed_or_not_in_the_text_are_looked_for_too() {
     let copied = run_in(folder.path(), &sql_manifest("copy", 1, to_parquet));
     assert_eq!(copied.code, 0, "{}", copied.stderr);
     let text = "WITH ('path' = 'FOLDER/rows.json', 'format' = 'json',";
+    let ignoring = "WITH ('path' = 'FOLDER/rows.json', 'format' = 'json', 'json.ignore-parse-errors' = 'true',";
     let days = "PARTITIONED BY (`day`) WITH ('path' = 'FOLDER/days', 'format' = 'json',";
     let parquet = "PARTITIONED BY (id) WITH ('path' = 'FOLDER/parquet', 'format' = 'parquet',";
     let mut all = String::new();
@@ -310,6 +311,8 @@ fn times_that_are_computed_or_not_in_the_text_are_looked_for_too() {
         // The decoder leaves out rows, and their times are still looked at.
         ("at STRING, ts AS TO_TIMESTAMP(at)", "ts", text, "id = 5"),
         ("at STRING, ts AS CAST(at AS TIMESTAMP(3))", "ts", text, "TRUE"),
+        // Where what cannot be parsed is null.
+        ("at TIMESTAMP(3)", "at", ignoring, "TRUE"),
         ("`day` STRING, ts AS TO_TIMESTAMP(`day` || ' 12:00:00')", "ts", days, "TRUE"),
         ("at TIMESTAMP(3)", "at", parquet, "TRUE"),
     ] {
@@ -344,6 +347,13 @@ fn times_that_are_computed_or_not_in_the_text_are_looked_for_too() {
           bad> +I[FOLDER/rows.json, 2, column `ts`: cannot cast 'tomorrow' to TIMESTAMP(3): use TRY_CAST to get NULL instead, {"id": 2, "at": "tomorrow"}]
           bad> +I[FOLDER/rows.json, 3, the row has no event time: `ts` is null, {"id": "3", "at": null}]
           bad> +I[FOLDER/rows.json, 4, column `id`: `four` is not a BIGINT, {"id": "four"}]
+        finished: 2 rows in, 5 rows out, 0 late, 3 bad
+        at TIMESTAMP(3) WHERE TRUE: 0
+          +I[1]
+          +I[5]
+          bad> +I[FOLDER/rows.json, 2, column `at`: `tomorrow` is not a TIMESTAMP(3) (it should look like 2020-01-31 12:30:59.123, with a T for the blank if the format's timestamps are ISO-8601), {"id": 2, "at": "tomorrow"}]
+          bad> +I[FOLDER/rows.json, 3, the row has no event time: `at` is null, {"id": "3", "at": null}]
+          bad> +I[FOLDER/rows.json, 4, the row has no event time: `at` is missing, {"id": "four"}]
         finished: 2 rows in, 5 rows out, 0 late, 3 bad
         `day` STRING, ts AS TO_TIMESTAMP(`day` || ' 12:00:00') WHERE TRUE: 0
           +I[1]

@@ -131,9 +131,9 @@ pub struct SourceRows {
     /// The columns that the watermark needs, of every good row whether a filter dropped it or not, or of rows that stand
     /// for them (the last one, where rows are in order of time). Absent: `rows` themselves.
     pub watermark_rows: Option<RecordBatch>,
-    /// Rows that could not be decoded and are to go to the side output, in the schema of [`dead_letter_schema`].
+    /// Rows that could not be decoded, or have no time, and are to go to the side output, in the schema of [`dead_letter_schema`].
     pub dead_letters: Option<RecordBatch>,
-    /// How many rows could not be decoded, dead letters or not.
+    /// How many rows could not be decoded or have no time, dead letters or not.
     pub errors: u64,
 }
 

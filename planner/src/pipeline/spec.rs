@@ -49,10 +49,10 @@ pub struct Source {
     /// `table.exec.source.idle-timeout` says unless set.
     #[serde(default)]
     pub idle_timeout: Option<String>,
-    /// What becomes of rows that cannot be decoded. `deadLetter` if there is a `deadLetterOutput`, else `fail`.
+    /// What becomes of rows that cannot be decoded or have no event time. `deadLetter` if there is a `deadLetterOutput`, else `fail`.
     #[serde(default)]
     pub bad_rows: Option<BadRows>,
-    /// What `from` calls the rows that could not be decoded. Their columns are `split`, `row`, `reason` and `raw`.
+    /// What `from` calls the rows that are bad. Their columns are `split`, `row`, `reason` and `raw`.
     #[serde(default)]
     pub dead_letter_output: Option<String>,
     /// How it runs.
@@ -173,7 +173,7 @@ pub enum Chaining {
     Never,
 }
 
-/// What becomes of rows that cannot be decoded.
+/// What becomes of bad rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum BadRows {

@@ -9,7 +9,7 @@ use millstream_engine::io::source::{Boundedness, Source};
 
 use super::*;
 use crate::conformance::{self, read_whole};
-use crate::{Connector, ScanRequest, TableColumn, TableSpec, datagen::Datagen};
+use crate::{Connector, RowTime, ScanRequest, TableColumn, TableSpec, datagen::Datagen};
 
 fn table(columns: Vec<Field>, options: &[(&str, &str)]) -> TableSpec {
     TableSpec {
@@ -115,6 +115,21 @@ fn values_lie_between_their_bounds() {
     // Seven values, about 571 times each; a fixed seed, so this cannot fail by chance.
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), (-3..=3).collect::<Vec<_>>());
     assert!(seen.values().all(|count| (470..670).contains(count)), "{seen:?}");
+}
+
+#[test]
+fn the_time_of_rows_is_never_null() {
+    let at = || vec![nullable("at", DataType::Timestamp(TimeUnit::Millisecond, None))];
+    let refused = |options: &[(&str, &str)]| {
+        let table = table(at(), options);
+        let time = Some(RowTime::Column("at".to_owned()));
+        let request = ScanRequest { rows: table.physical_schema(), watermark: None, time, filters: Vec::new() };
+        Datagen.table_source(&table).unwrap().scan(request).err().map(|error| error.message)
+    };
+    assert_eq!(refused(&[]), None);
+    let message = refused(&[("fields.at.null-rate", "0.5")]).unwrap();
+    expect!["the option 'fields.at.null-rate' cannot be used: `at` is the time of rows, which is never null"]
+        .assert_eq(&message);
 }
 
 #[test]
