@@ -17,6 +17,7 @@
 //! | `json`, `json_path`, `json_text` | `JSON_VALUE` …; paths; `JSON_STRING` |
 //! | `url`, `logic`, `collection` | `PARSE_URL` …; `IF`, `GREATEST` …; arrays and maps |
 //! | `cast` and `cast_*` | `CAST`, `TRY_CAST` |
+//! | `decimal` | `+`, `-`, `*`, `/` of decimals |
 //!
 //! `definition` says what a function is and adapts it to DataFusion; `arguments` reads arguments and writes results.
 
@@ -28,6 +29,7 @@ mod cast_parse;
 mod cast_text;
 mod clock;
 mod collection;
+mod decimal;
 mod definition;
 mod hash;
 mod java_regex;
@@ -61,6 +63,7 @@ use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
 
 pub use cast::{check_cast, rewrite_cast, rewrite_try_cast};
+pub use decimal::arithmetic as decimal_arithmetic;
 pub use session::Clock;
 
 use session::Session;

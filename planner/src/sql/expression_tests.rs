@@ -75,6 +75,14 @@ fn expressions_have_flinks_names_and_types() {
         "-1",
         "0.5 * x",
         "d * 2",
+        "d / 3",
+        "7 / d / d",
+        "1.00 / 3",
+        "CASE WHEN a > 1 THEN d / 3 ELSE d END",
+        "d / x",
+        "CAST(1 AS DECIMAL(38, 0)) + d",
+        "99999999999999999999999999999999999999 + a",
+        "b * CAST(2 AS DECIMAL(20, 2))",
         "CASE WHEN a > 1 THEN 1 ELSE 0 END AS flag",
         "person.age",
         "person.name AS who",
@@ -116,6 +124,22 @@ fn expressions_have_flinks_names_and_types() {
             0.5 * x: DOUBLE := 0.5 * x@2
         d * 2
             d * 2: DECIMAL(21, 2) := d@3 * 2
+        d / 3
+            d / 3: DECIMAL(21, 13) := /(d@3, 3)
+        7 / d / d
+            7 / d / d: DECIMAL(36, 22) := /(/(7, d@3), d@3)
+        1.00 / 3
+            1.00 / 3: DECIMAL(14, 13) NOT NULL := 0.3333333333333
+        CASE WHEN a > 1 THEN d / 3 ELSE d END
+            CASE WHEN a > 1 THEN d / 3 ELSE d END: DECIMAL(21, 13) := CASE WHEN a@0 > 1 THEN /(d@3, 3) ELSE flink_cast(d@3) END
+        d / x
+            d / x: DOUBLE := CAST(d@3 AS Float64) / x@2
+        CAST(1 AS DECIMAL(38, 0)) + d
+            CAST(1 AS DECIMAL(38,0)) + d: DECIMAL(38, 2) := +(1, d@3)
+        99999999999999999999999999999999999999 + a
+            99999999999999999999999999999999999999 + a: DECIMAL(38, 0) := +(99999999999999999999999999999999999999, flink_cast(a@0))
+        b * CAST(2 AS DECIMAL(20, 2))
+            b * CAST(2 AS DECIMAL(20,2)): DECIMAL(38, 2) := *(flink_cast(b@1), 2.00)
         CASE WHEN a > 1 THEN 1 ELSE 0 END AS flag
             flag: INT NOT NULL := CASE WHEN a@0 > 1 THEN 1 ELSE 0 END
         person.age

@@ -9,9 +9,10 @@ use datafusion_common::{Column, DFSchema, DataFusionError, Result, TableReferenc
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawFieldAccessExpr};
 use datafusion_expr::utils::COUNT_STAR_EXPANSION;
-use datafusion_expr::{Expr, lit};
+use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
 use datafusion_functions::core::planner::CoreFunctionPlanner;
 use datafusion_functions_nested::planner::{FieldAccessPlanner, NestedFunctionPlanner};
+use datafusion_sql::sqlparser::ast::BinaryOperator;
 use datafusion_sql::sqlparser::tokenizer::Token;
 
 use super::dialect::is_word;
@@ -20,6 +21,7 @@ use super::prepass;
 use super::registry::Functions;
 use super::types::flink_name;
 use crate::error::{Error, Position};
+use crate::functions::decimal_arithmetic;
 
 /// Plans the syntax over the functions of a session.
 #[derive(Debug)]
@@ -68,6 +70,9 @@ impl Operators {
 
 impl ExprPlanner for Operators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if let Some(computed) = decimal_operation(&expr, schema) {
+            return Ok(PlannerResult::Planned(computed));
+        }
         NestedFunctionPlanner.plan_binary_op(expr, schema)
     }
 
@@ -145,6 +150,20 @@ impl ExprPlanner for Operators {
         }
         Ok(PlannerResult::Original(expr))
     }
+}
+
+/// The operation as one of ours, if it is one of decimals that Arrow would compute otherwise than Flink.
+fn decimal_operation(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<Expr> {
+    let op = match expr.op {
+        BinaryOperator::Plus => Operator::Plus,
+        BinaryOperator::Minus => Operator::Minus,
+        BinaryOperator::Multiply => Operator::Multiply,
+        BinaryOperator::Divide => Operator::Divide,
+        _ => return None,
+    };
+    // The types of names that are wrong are nobody's business yet.
+    let (left, right) = (expr.left.get_type(schema).ok()?, expr.right.get_type(schema).ok()?);
+    decimal_arithmetic(&expr.left, op, &expr.right, [&left, &right])
 }
 
 /// Where the last name of `a.b.c` stands in `text`.

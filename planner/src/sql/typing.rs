@@ -21,6 +21,10 @@ use super::registry::Functions;
 /// Functions whose result has the type of their arguments, so that the type of a literal among them matters. The others
 /// coerce their arguments by themselves, and some look at literals while planning.
 const TYPED_BY_ARGUMENTS: &[&str] = &[
+    "*",
+    "+",
+    "-",
+    "/",
     "abs",
     "coalesce",
     "greatest",
