@@ -334,7 +334,7 @@ spec:
         let _ = write!(all, "  in SQL: {} {why}", said.code);
     }
     expect![[r#"
-        -9223372036854775808: 1 operator `counts`: a row has no event time (the timestamp is Long.MIN, the marker of "no timestamp"); give the source an event time or a watermark, or filter such rows out
+        -9223372036854775808: 1 `FOLDER/times.json`, row 2: the row has no event time: `x` is Long.MIN, the marker of "no timestamp"; the row is `{"x": -9223372036854775808}`; set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows
           in SQL: 1 `FOLDER/times.json`, row 2: the row has no event time: `ts` is null; the row is `{"x": -9223372036854775808}`; set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows
         -9223372036854775807: 1 operator `counts`: a row's time -9223372036854775807 ms lies so far from 1970 that its window cannot be represented; filter such rows out
           in SQL: 1 `FOLDER/times.json`, row 2: the row has no event time: `ts` is null; the row is `{"x": -9223372036854775807}`; set 'scan.bad-rows' (`badRows` in a pipeline) to 'skip' or 'deadLetter' to go on without such rows

@@ -10,6 +10,9 @@ use super::{Blobs, Column, Fault, Null, Rules, Values, digits, nested, sql_name}
 use crate::formats::token::{Kind, Source, Token};
 use crate::formats::values::{boolean, decimal, float, integer, time, trim};
 
+/// The time that means that there is none.
+const NO_TIME: i64 = i64::MIN;
+
 /// Why a row without a time is bad.
 pub(crate) fn no_time(column: &str, why: &str) -> String {
     format!("the row has no event time: `{column}` {why}")
@@ -32,6 +35,11 @@ impl Column {
             Values::Int16(values) => to.numbers(lane, values, |token, text| read_integer(token, text)?.try_into().ok()),
             Values::Int32(values) => {
                 to.numbers(lane, values, |token, text| read_whole(token, text, source.input)?.try_into().ok());
+            }
+            Values::Int64(values) if to.null == Null::NoTime => {
+                to.numbers(lane, values, |token, text| {
+                    read_whole(token, text, source.input).filter(|time| *time != NO_TIME)
+                });
             }
             Values::Int64(values) => to.numbers(lane, values, |token, text| read_whole(token, text, source.input)),
             Values::Float32(values) => to.numbers(lane, values, |token, text| float::float(number(token, text)?)),
@@ -204,6 +212,9 @@ impl Destination<'_> {
             return self.stand_in();
         }
         let value = excerpt(self.source.bytes(token));
+        if self.null == Null::NoTime && value == NO_TIME.to_string() {
+            return self.fault(row, no_time(self.path, "is Long.MIN, the marker of \"no timestamp\""));
+        }
         let hint = hint(self.data_type);
         let type_name = sql_name(self.data_type);
         self.fault(row, format!("column `{}`: `{value}` is not a {type_name}{hint}", self.path));
