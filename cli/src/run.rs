@@ -82,7 +82,7 @@ fn execute(graph: JobGraph, show_progress: bool) -> Result<JobEnd, Failure> {
 
 /// The first Ctrl-C or SIGTERM stops the job, the second ends it at once.
 async fn interrupts(control: JobControl) {
-    // Both are listened to from the beginning to the end: a second one that follows at once is not missed.
+    // Both are listened to all the time: one that comes while the job is told of the first is not missed.
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;

@@ -7,13 +7,14 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use arrow::datatypes::Int64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use millstream_engine::error::{Error, Result};
 
 use crate::RowTime;
-use crate::formats::{BadRow, Decoded, TimeColumn, no_time};
+use crate::formats::{BadRow, Decoded, MARKER, NO_TIME, TimeColumn, no_time};
 
 /// Takes rows without a time out of decoded rows.
 #[derive(Debug, Clone)]
@@ -33,20 +34,38 @@ impl TimeCheck {
     /// The same without the rows that have no time, which are among the bad ones.
     pub(crate) fn apply(&self, decoded: Decoded) -> Result<Decoded> {
         let seen = decoded.watermark_rows.as_ref().unwrap_or(&decoded.rows);
-        let times = self.times(seen);
-        if times.as_ref().is_ok_and(|times| times.null_count() == 0) {
+        let mut faults = Vec::new();
+        self.look(seen, 0, &mut faults);
+        if faults.is_empty() {
             return Ok(decoded);
         }
-        let fault = |row| match &times {
-            Ok(times) => times.is_null(row).then(|| self.no_time()),
-            // The time of some row cannot be computed; of which, each by itself tells.
-            Err(_) => match self.times(&seen.slice(row, 1)) {
-                Ok(time) => (time.null_count() > 0).then(|| self.no_time()),
-                Err(error) => Some(error.to_string()),
-            },
-        };
-        let faults: Vec<Option<String>> = (0..seen.num_rows()).map(fault).collect();
-        without(decoded, faults)
+        let mut reasons = vec![None; seen.num_rows()];
+        for (row, reason) in faults {
+            reasons[row] = Some(reason);
+        }
+        without(decoded, reasons)
+    }
+
+    /// Looks for rows without a time among `rows`, the first of which is row `first`. Where the time of some row cannot be
+    /// computed, halves are looked at until it stands alone.
+    fn look(&self, rows: &RecordBatch, first: usize, faults: &mut Vec<(usize, String)>) {
+        match self.times(rows) {
+            Ok(times) if times.null_count() == 0 && !has_marker(&times) => {}
+            Ok(times) => {
+                let why = |row| match times.is_null(row) {
+                    true => Some("is null"),
+                    false => is_marker(&times, row).then_some(MARKER),
+                };
+                let found = (0..times.len()).filter_map(|row| Some((row, why(row)?)));
+                faults.extend(found.map(|(row, why)| (first + row, no_time(self.name(), why))));
+            }
+            Err(error) if rows.num_rows() <= 1 => faults.push((first, error.to_string())),
+            Err(_) => {
+                let half = rows.num_rows() / 2;
+                self.look(&rows.slice(0, half), first, faults);
+                self.look(&rows.slice(half, rows.num_rows() - half), first + half, faults);
+            }
+        }
     }
 
     fn times(&self, rows: &RecordBatch) -> Result<ArrayRef> {
@@ -62,11 +81,20 @@ impl TimeCheck {
         }
     }
 
-    fn no_time(&self) -> String {
+    fn name(&self) -> &str {
         match &self.0 {
-            RowTime::Column(name) | RowTime::Computed { name, .. } => no_time(name, "is null"),
+            RowTime::Column(name) | RowTime::Computed { name, .. } => name,
         }
     }
+}
+
+/// Whether a time is the marker of none: only a BIGINT can be.
+fn has_marker(times: &ArrayRef) -> bool {
+    times.as_primitive_opt::<Int64Type>().is_some_and(|times| times.values().contains(&NO_TIME))
+}
+
+fn is_marker(times: &ArrayRef, row: usize) -> bool {
+    times.as_primitive_opt::<Int64Type>().is_some_and(|times| times.value(row) == NO_TIME)
 }
 
 /// Takes out the rows for which there is a fault; there is one for each good row, whether a filter dropped it or not.
@@ -113,4 +141,34 @@ fn columns_of(decoded: &Decoded, row: usize) -> Result<String> {
         let _ = write!(text, "{separator}{}: {value}", field.name());
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::Int64Array;
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    fn decoded(times: Vec<Option<i64>>) -> Decoded {
+        let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, true)]));
+        let records = times.len();
+        let rows = RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(times))]).unwrap();
+        Decoded { rows, watermark_rows: None, origins: None, records, bad: Vec::new() }
+    }
+
+    #[test]
+    fn nulls_and_the_marker_of_no_time_are_taken_out() {
+        let check = TimeCheck(RowTime::Column("x".to_owned()));
+        let checked = check.apply(decoded(vec![Some(1), None, Some(NO_TIME), Some(4)])).unwrap();
+        assert_eq!(checked.rows.column(0).as_primitive::<Int64Type>().values(), &[1, 4]);
+        let bad: Vec<(usize, &str)> = checked.bad.iter().map(|bad| (bad.record, bad.reason.as_str())).collect();
+        let expected = [
+            (1, "the row has no event time: `x` is null"),
+            (2, "the row has no event time: `x` is Long.MIN, the marker of \"no timestamp\""),
+        ];
+        assert_eq!(bad, expected);
+    }
 }

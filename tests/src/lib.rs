@@ -250,6 +250,7 @@ pub fn wait_until(condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < DEADLINE, "what is waited for does not come");
-        std::thread::yield_now();
+        // Not to take a processor away from what is waited for.
+        std::thread::park_timeout(Duration::from_millis(2));
     }
 }

@@ -241,6 +241,7 @@ fn a_value_that_cannot_be_computed_fails_the_job_and_names_its_column() {
     let mut all = String::new();
     for query in [
         "SELECT 1 / (id - 1), name FROM orders",
+        "SELECT CAST(CAST(1 AS DECIMAL(3, 2)) / (id - 1) AS BIGINT), name FROM orders",
         "SELECT CAST(name AS BIGINT), name FROM orders",
         "SELECT id, name FROM orders WHERE CAST(name AS INT) = 1",
         "SELECT SUM(id + 9223372036854775806 - id), 'all' FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at), INTERVAL '1' MINUTE))
@@ -252,6 +253,7 @@ fn a_value_that_cannot_be_computed_fails_the_job_and_names_its_column() {
         let _ = write!(all, "{} {why}", said.code);
     }
     expect![[r#"
+        1 column `total`: a division by zero; NULLIF(x, 0) as the divisor makes the result null
         1 column `total`: a division by zero; NULLIF(x, 0) as the divisor makes the result null
         1 column `total`: cannot cast 'a' to BIGINT: use TRY_CAST to get NULL instead
         1 a condition: cannot cast 'a' to INT: use TRY_CAST to get NULL instead

@@ -69,7 +69,7 @@ fn windows_of_the_wall_clock_that_the_end_of_input_leaves_open_are_said() {
     let (mut connection, _) = listener.accept().unwrap();
     connection.write_all(b"to be\n").unwrap();
     drop(connection);
-    running.stderr.wait_until(|lines| lines.iter().any(|line| line.contains("had not ended when the input did")));
+    running.stderr.wait_until(|lines| lines.iter().any(|line| line.contains("were still open at the end")));
     let said = running.end();
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
 }

@@ -43,9 +43,7 @@ impl DatagenTable {
         };
         wanted.fields().iter().map(find).collect()
     }
-}
 
-impl DatagenTable {
     /// Made-up rows that are bad have no meaning.
     fn check_time(&self, time: Option<&RowTime>) -> crate::Result<()> {
         let Some(RowTime::Column(name)) = time else { return Ok(()) };

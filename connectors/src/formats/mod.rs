@@ -32,7 +32,7 @@ mod token;
 mod values;
 mod wanted;
 
-pub(crate) use columns::no_time;
+pub(crate) use columns::{MARKER, NO_TIME, no_time};
 pub use spec::{Format, FormatSpec, TimeColumn};
 
 /// Turns the bytes of one split into batches.

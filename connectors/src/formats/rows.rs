@@ -317,16 +317,18 @@ impl ColumnSet {
     }
 
     /// Keeps where the `chosen` records of `block` are from, all if there is no choice.
-    #[cold]
     fn keep_origins(&mut self, block: &Block, chosen: Option<&[usize]>, input: &[u8]) {
-        let rows: Vec<usize> = chosen.map_or_else(|| (0..block.records.len()).collect(), <[usize]>::to_vec);
-        for record in rows.into_iter().map(|row| block.records[row]) {
+        let mut keep = |record: &Record| {
             if let Some(records) = &mut self.records {
                 records.push(record.number);
             }
             if let Some(raw) = &mut self.raw {
                 raw.append_value(&input[record.start as usize..record.end as usize]);
             }
+        };
+        match chosen {
+            None => block.records.iter().for_each(&mut keep),
+            Some(rows) => rows.iter().for_each(|row| keep(&block.records[*row])),
         }
     }
 

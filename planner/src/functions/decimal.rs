@@ -1,18 +1,20 @@
-//! Arithmetic of decimals where Arrow's is not Flink's: every division, and whatever may need more than 38 digits.
+//! Arithmetic of decimals with Flink's types and Flink's rounding.
 //!
-//! The types are those of Flink (`LogicalTypeMerging`): the exact result's, and if that has more than 38 digits, digits
-//! behind the point are given up, down to six. Results are rounded, halves away from zero. One that does not fit is null.
+//! The types are those of `LogicalTypeMerging`: the exact result's, and if that has more than 38 digits, digits behind the
+//! point are given up, down to six. Results are rounded, halves away from zero. One that does not fit is null.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Decimal128Array};
-use arrow::datatypes::{DataType, i256};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array};
+use arrow::datatypes::{DataType, Decimal128Type, i256};
+use arrow::error::ArrowError;
 use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use super::number::{Cut, divide};
 use super::type_name::type_name;
 
 /// The most digits that a decimal has.
@@ -20,29 +22,31 @@ const MAX_DIGITS: i32 = 38;
 /// So many digits behind the point are not given up.
 const KEPT_DIGITS: i32 = 6;
 
-/// `left op right` as a function that no query can call by name, if Arrow's arithmetic would not do. The types are those of the operands.
+/// `left op right`, if it is arithmetic with a decimal. The types are those of the operands. No query can call these
+/// functions by name.
 pub fn arithmetic(left: &Expr, op: Operator, right: &Expr, types: [&DataType; 2]) -> Option<Expr> {
-    let decimals = types.iter().any(|of| matches!(of, DataType::Decimal128(_, _)));
-    let (first, second) = (decimal_of(types[0])?, decimal_of(types[1])?);
     let kind = Kind::of(op)?;
-    if !decimals || (kind != Kind::Divide && kind.exact(first, second).0 <= MAX_DIGITS) {
-        return None;
-    }
-    let function = Arithmetic { kind, signature: Signature::user_defined(Volatility::Immutable) };
-    let function = Arc::new(ScalarUDF::new_from_impl(function));
-    Some(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![left.clone(), right.clone()])))
+    let exact = types.iter().all(|of| of.is_null() || digits_of(of).is_some());
+    let decimal = types.iter().any(|of| matches!(of, DataType::Decimal128(_, _)));
+    (exact && decimal).then(|| {
+        let function = Arithmetic { kind, signature: Signature::user_defined(Volatility::Immutable) };
+        let function = Arc::new(ScalarUDF::new_from_impl(function));
+        Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![left.clone(), right.clone()]))
+    })
 }
 
 /// Digits, and how many of them are behind the point.
-type Digits = (i32, i32);
+pub(super) type Digits = (i32, i32);
 
-/// The decimal that holds a number of this type; `None` if it is no exact number.
-fn decimal_of(of: &DataType) -> Option<Digits> {
+/// The digits of the decimal that holds every number of this type; `None` if its numbers are not exact.
+pub(super) fn digits_of(of: &DataType) -> Option<Digits> {
     match of {
         DataType::Int8 => Some((3, 0)),
         DataType::Int16 => Some((5, 0)),
         DataType::Int32 => Some((10, 0)),
         DataType::Int64 => Some((19, 0)),
+        // What a literal above BIGINT is until it becomes a decimal.
+        DataType::UInt64 => Some((20, 0)),
         DataType::Decimal128(precision, scale) => Some((i32::from(*precision), i32::from(*scale))),
         _ => None,
     }
@@ -99,75 +103,107 @@ impl Kind {
         let before_point = precision - scale;
         (MAX_DIGITS, (MAX_DIGITS - before_point).max(scale.min(KEPT_DIGITS)))
     }
+}
 
-    /// The result at `scale`, rounded; `None` if no decimal holds it.
-    fn apply(self, (left, s1): (i128, i32), (right, s2): (i128, i32), scale: i32) -> Option<i128> {
-        let (left, right) = (i256::from(left), i256::from(right));
-        match self {
-            Self::Add | Self::Subtract => {
+/// How operands become a result.
+#[derive(Debug, Clone, Copy)]
+struct Computation {
+    kind: Kind,
+    /// What the left operand is multiplied with first.
+    left: Power,
+    /// And the right one.
+    right: Power,
+    /// By what the result is divided, for digits that are given up.
+    cut: Power,
+}
+
+/// A power of ten, and the same in 128 bits if it fits.
+#[derive(Debug, Clone, Copy)]
+struct Power {
+    narrow: Option<i128>,
+    wide: i256,
+}
+
+impl Power {
+    const ONE: Self = Self { narrow: Some(1), wide: i256::ONE };
+
+    /// 10 to this; 1 for what is negative. Exponents here are below 77, the digits of 256 bits.
+    fn of(exponent: i32) -> Self {
+        let exponent = u32::try_from(exponent).unwrap_or(0);
+        let wide = i256::from_i128(10).checked_pow(exponent).unwrap_or(i256::MAX);
+        Self { narrow: wide.to_i128(), wide }
+    }
+}
+
+impl Computation {
+    /// Of operands with so many digits behind the point, and so many of the result.
+    fn new(kind: Kind, s1: i32, s2: i32, scale: i32) -> Self {
+        match kind {
+            Kind::Add | Kind::Subtract => {
                 let common = s1.max(s2);
-                let (left, right) = (left.checked_mul(ten_to(common - s1)?)?, right.checked_mul(ten_to(common - s2)?)?);
-                let sum = if self == Self::Add { left.checked_add(right) } else { left.checked_sub(right) };
-                at_scale(sum?, common, scale)
+                let (left, right) = (Power::of(common - s1), Power::of(common - s2));
+                Self { kind, left, right, cut: Power::of(common - scale) }
             }
-            Self::Multiply => at_scale(left.checked_mul(right)?, s1 + s2, scale),
-            Self::Divide => quotient(left, right, scale + s2 - s1),
+            Kind::Multiply => Self { kind, left: Power::ONE, right: Power::ONE, cut: Power::of(s1 + s2 - scale) },
+            // left / 10^s1 : right / 10^s2, times 10^scale.
+            Kind::Divide => {
+                let shift = scale + s2 - s1;
+                Self { kind, left: Power::of(shift), right: Power::of(-shift), cut: Power::ONE }
+            }
         }
     }
-}
 
-fn ten_to(exponent: i32) -> Option<i256> {
-    i256::from_i128(10).checked_pow(u32::try_from(exponent).ok()?)
-}
+    /// The result, rounded; `None` if no decimal holds it. A divisor is not 0.
+    #[inline]
+    fn apply(&self, left: i128, right: i128) -> Option<i128> {
+        match self.narrow(left, right) {
+            Some(result) => within(result),
+            None => self.wide(left, right),
+        }
+    }
 
-fn at_scale(value: i256, from: i32, to: i32) -> Option<i128> {
-    match to >= from {
-        true => within(value.checked_mul(ten_to(to - from)?)?),
-        false => rounded(value, ten_to(from - to)?),
+    /// The result if 128 bits are enough on the way.
+    #[inline]
+    fn narrow(&self, left: i128, right: i128) -> Option<i128> {
+        let (left, right) = (left.checked_mul(self.left.narrow?)?, right.checked_mul(self.right.narrow?)?);
+        let exact = match self.kind {
+            Kind::Add => left.checked_add(right)?,
+            Kind::Subtract => left.checked_sub(right)?,
+            Kind::Multiply => left.checked_mul(right)?,
+            Kind::Divide if right < 0 => return Some(divide(left.checked_neg()?, right.checked_neg()?, Cut::HalfUp)),
+            Kind::Divide => return Some(divide(left, right, Cut::HalfUp)),
+        };
+        match self.cut.narrow? {
+            1 => Some(exact),
+            cut => Some(divide(exact, cut, Cut::HalfUp)),
+        }
+    }
+
+    /// The same in 256 bits. What overflows even these has more than 38 digits: a dividend that does, of more than 76
+    /// digits, by a divisor of at most 38.
+    #[cold]
+    fn wide(&self, left: i128, right: i128) -> Option<i128> {
+        let (left, right) = (i256::from_i128(left), i256::from_i128(right));
+        let (left, right) = (left.checked_mul(self.left.wide)?, right.checked_mul(self.right.wide)?);
+        let (dividend, divisor) = match self.kind {
+            Kind::Add => (left.checked_add(right)?, self.cut.wide),
+            Kind::Subtract => (left.checked_sub(right)?, self.cut.wide),
+            Kind::Multiply => (left.checked_mul(right)?, self.cut.wide),
+            Kind::Divide => (left, right),
+        };
+        let negative = (dividend < i256::ZERO) != (divisor < i256::ZERO);
+        let (dividend, divisor) = (dividend.checked_abs()?, divisor.checked_abs()?);
+        let (quotient, rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
+        let up = if rest >= divisor.checked_sub(rest)? { i256::ONE } else { i256::ZERO };
+        let magnitude = quotient.checked_add(up)?.to_i128()?;
+        within(if negative { -magnitude } else { magnitude })
     }
 }
 
-/// `dividend * 10^shift / divisor`, rounded. `divisor` is not 0.
-fn quotient(dividend: i256, divisor: i256, shift: i32) -> Option<i128> {
-    if shift < 0 {
-        return rounded(dividend, divisor.checked_mul(ten_to(-shift)?)?);
-    }
-    match ten_to(shift).and_then(|power| dividend.checked_mul(power)) {
-        Some(product) => rounded(product, divisor),
-        None => digit_by_digit(dividend, divisor, shift),
-    }
-}
-
-/// The same where the product is too large, although the quotient may not be.
-fn digit_by_digit(dividend: i256, divisor: i256, shift: i32) -> Option<i128> {
-    let negative = (dividend < i256::ZERO) != (divisor < i256::ZERO);
-    let (dividend, divisor) = (dividend.checked_abs()?, divisor.checked_abs()?);
-    let ten = i256::from_i128(10);
-    let (mut quotient, mut rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
-    for _ in 0..shift {
-        rest = rest.checked_mul(ten)?;
-        quotient = quotient.checked_mul(ten)?.checked_add(rest.checked_div(divisor)?)?;
-        rest = rest.checked_rem(divisor)?;
-    }
-    within_signed(half_up(quotient, rest, divisor)?, negative)
-}
-
-/// `dividend / divisor`, rounded.
-fn rounded(dividend: i256, divisor: i256) -> Option<i128> {
-    digit_by_digit(dividend, divisor, 0)
-}
-
-fn half_up(quotient: i256, rest: i256, divisor: i256) -> Option<i256> {
-    let up = rest >= divisor.checked_sub(rest)?;
-    quotient.checked_add(if up { i256::ONE } else { i256::ZERO })
-}
-
-fn within_signed(magnitude: i256, negative: bool) -> Option<i128> {
-    within(if negative { magnitude.checked_neg()? } else { magnitude })
-}
-
-fn within(value: i256) -> Option<i128> {
-    value.to_i128().filter(|value| value.unsigned_abs() < 10_u128.pow(MAX_DIGITS.unsigned_abs()))
+#[inline]
+fn within(value: i128) -> Option<i128> {
+    const LIMIT: u128 = 10_u128.pow(MAX_DIGITS.unsigned_abs());
+    (value.unsigned_abs() < LIMIT).then_some(value)
 }
 
 /// An operator on decimals.
@@ -194,7 +230,7 @@ impl ScalarUDFImpl for Arithmetic {
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         types
             .iter()
-            .map(|of| match decimal_of(of) {
+            .map(|of| match digits_of(of) {
                 Some(digits) => data_type(digits),
                 None if of.is_null() => Ok(DataType::Decimal128(1, 0)),
                 None => plan_err!("{} takes exact numbers, not {}", self.name(), type_name(of)),
@@ -204,7 +240,7 @@ impl ScalarUDFImpl for Arithmetic {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match types {
-            [left, right] => match (decimal_of(left), decimal_of(right)) {
+            [left, right] => match (digits_of(left), digits_of(right)) {
                 (Some(left), Some(right)) => data_type(self.kind.result(left, right)),
                 _ => plan_err!("{} takes exact numbers", self.name()),
             },
@@ -218,9 +254,8 @@ impl ScalarUDFImpl for Arithmetic {
         };
         let literals_only = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if literals_only { 1 } else { args.number_rows };
-        let operands = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<ArrayRef>>>()?;
-        let [left, right] = operands.as_slice() else { return exec_err!("{} takes two numbers", self.name()) };
-        let result = self.compute(left.as_primitive(), right.as_primitive(), i32::from(scale))?;
+        let [left, right] = args.args.as_slice() else { return exec_err!("{} takes two numbers", self.name()) };
+        let result = self.compute(left, right, i32::from(scale), rows)?;
         let result: ArrayRef = Arc::new(result.with_precision_and_scale(precision, scale)?);
         match literals_only {
             true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)),
@@ -230,18 +265,57 @@ impl ScalarUDFImpl for Arithmetic {
 }
 
 impl Arithmetic {
-    fn compute(&self, left: &Decimal128Array, right: &Decimal128Array, scale: i32) -> Result<Decimal128Array> {
-        let (s1, s2) = (i32::from(left.scale()), i32::from(right.scale()));
-        let row = |(left, right): (Option<i128>, Option<i128>)| match (left, right) {
-            (Some(_), Some(0)) if self.kind == Kind::Divide => exec_err!("division by zero"),
-            (Some(left), Some(right)) => Ok(self.kind.apply((left, s1), (right, s2), scale)),
-            (None, _) | (_, None) => Ok(None),
-        };
-        left.iter().zip(right).map(row).collect()
+    fn compute(&self, left: &ColumnarValue, right: &ColumnarValue, scale: i32, rows: usize) -> Result<Decimal128Array> {
+        let computation = Computation::new(self.kind, scale_of(left)?, scale_of(right)?, scale);
+        let of = |left: i128, right: i128| computation.apply(left, right);
+        Ok(match (literal(left), literal(right)) {
+            (_, Some(0)) if self.kind == Kind::Divide && has_value(left) => {
+                return Err(ArrowError::DivideByZero.into());
+            }
+            (None, Some(right)) => {
+                left.to_array(rows)?.as_primitive::<Decimal128Type>().unary_opt(|left| of(left, right))
+            }
+            (Some(left), None) if self.kind != Kind::Divide => {
+                right.to_array(rows)?.as_primitive::<Decimal128Type>().unary_opt(|right| of(left, right))
+            }
+            _ => {
+                let (left, right) = (left.to_array(rows)?, right.to_array(rows)?);
+                let (left, right) = (left.as_primitive::<Decimal128Type>(), right.as_primitive::<Decimal128Type>());
+                let row = |(left, right): (Option<i128>, Option<i128>)| match (left, right) {
+                    (Some(_), Some(0)) if self.kind == Kind::Divide => Err(ArrowError::DivideByZero.into()),
+                    (Some(left), Some(right)) => Ok(of(left, right)),
+                    (None, _) | (_, None) => Ok(None),
+                };
+                left.iter().zip(right).map(row).collect::<Result<_>>()?
+            }
+        })
     }
 }
 
-fn data_type((precision, scale): Digits) -> Result<DataType> {
+fn scale_of(operand: &ColumnarValue) -> Result<i32> {
+    match operand.data_type() {
+        DataType::Decimal128(_, scale) => Ok(i32::from(scale)),
+        other => exec_err!("an operand of decimal arithmetic is {other}"),
+    }
+}
+
+/// The value of a literal that is not null.
+fn literal(operand: &ColumnarValue) -> Option<i128> {
+    match operand {
+        ColumnarValue::Scalar(ScalarValue::Decimal128(value, _, _)) => *value,
+        ColumnarValue::Scalar(_) | ColumnarValue::Array(_) => None,
+    }
+}
+
+fn has_value(operand: &ColumnarValue) -> bool {
+    match operand {
+        ColumnarValue::Scalar(value) => !value.is_null(),
+        ColumnarValue::Array(values) => values.null_count() < values.len(),
+    }
+}
+
+/// The decimal of so many digits.
+pub(super) fn data_type((precision, scale): Digits) -> Result<DataType> {
     match (u8::try_from(precision), i8::try_from(scale)) {
         (Ok(precision), Ok(scale)) => Ok(DataType::Decimal128(precision, scale)),
         _ => plan_err!("a decimal of {precision} digits, {scale} behind the point"),
@@ -254,7 +328,10 @@ mod tests {
 
     fn computed(kind: Kind, left: (i128, Digits), right: (i128, Digits)) -> (Digits, Option<i128>) {
         let result = kind.result(left.1, right.1);
-        (result, kind.apply((left.0, left.1.1), (right.0, right.1.1), result.1))
+        let computation = Computation::new(kind, left.1.1, right.1.1, result.1);
+        let answer = computation.apply(left.0, right.0);
+        assert_eq!(computation.wide(left.0, right.0), answer, "128 and 256 bits agree");
+        (result, answer)
     }
 
     #[test]
@@ -270,15 +347,6 @@ mod tests {
         ] {
             assert_eq!(computed(Kind::Divide, left, right), (digits, expected), "{left:?} / {right:?}");
         }
-    }
-
-    #[test]
-    fn a_quotient_whose_dividend_must_be_shifted_beyond_256_bits_is_exact() {
-        let most = 10_i128.pow(38) - 1;
-        // (10^38 - 1) / 10^38 at 44 more digits: 10^44 less a part.
-        let by_digits = digit_by_digit(i256::from_i128(most), i256::from_i128(10_i128.pow(37) * 7), 36);
-        assert_eq!(by_digits, Some(1_428_571_428_571_428_571_428_571_428_571_428_571), "{by_digits:?}");
-        assert_eq!(quotient(i256::from_i128(most), i256::ONE, 44), None, "more digits than a decimal has");
     }
 
     #[test]

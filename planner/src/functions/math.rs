@@ -8,6 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int64Type};
 use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
 
+use super::decimal::{data_type, digits_of};
 use super::definition::{Call, Definition, Kind, NOTHING, Returns, Takes, exactly, optional};
 use super::number::{Cut, cut_double, cut_float, cut_integer, divide};
 use super::session::Session;
@@ -209,28 +210,17 @@ fn mod_arguments(given: &[DataType]) -> Result<Vec<DataType>> {
     Ok(vec![left, right])
 }
 
-/// As decimal: precision and scale of an integer type or a decimal.
-fn as_decimal(data_type: &DataType) -> (u8, i8) {
-    match data_type {
-        DataType::Decimal128(precision, scale) => (*precision, *scale),
-        DataType::Int8 => (3, 0),
-        DataType::Int16 => (5, 0),
-        DataType::Int32 => (10, 0),
-        _ => (19, 0),
-    }
-}
-
 /// The type of the divisor when neither side has digits after the point, else a decimal that holds any rest.
 fn type_of_mod(_: &Session, types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
     let [left, right] = types else { return plan_err!("mod takes 2 arguments") };
-    let ((p1, s1), (p2, s2)) = (as_decimal(left), as_decimal(right));
+    let (Some((p1, s1)), Some((p2, s2))) = (digits_of(left), digits_of(right)) else {
+        return plan_err!("mod takes integers or decimals, not {left} and {right}: use CAST");
+    };
     if s1 == 0 && s2 == 0 {
         return Ok(right.clone());
     }
     let scale = s1.max(s2);
-    let whole = (i16::from(p1) - i16::from(s1)).min(i16::from(p2) - i16::from(s2));
-    let precision = (whole + i16::from(scale)).clamp(1, 38);
-    Ok(DataType::Decimal128(u8::try_from(precision).unwrap_or(38), scale))
+    data_type((((p1 - s1).min(p2 - s2) + scale).clamp(1, 38), scale))
 }
 
 /// `MOD(x, y)`: the rest has the sign of `x`; a zero divisor is an error.
@@ -250,8 +240,8 @@ fn modulo(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn decimal_modulo(call: &Call<'_>) -> Result<ArrayRef> {
     let (left, right) = (call.column(0)?, call.column(1)?);
-    let scale = as_decimal(left.values().data_type()).1.max(as_decimal(right.values().data_type()).1);
-    let widened = DataType::Decimal128(38, scale);
+    let scale_of = |of: &DataType| digits_of(of).map_or(0, |(_, scale)| scale);
+    let widened = data_type((38, scale_of(left.values().data_type()).max(scale_of(right.values().data_type()))))?;
     let (lefts, rights) = (cast(left.values(), &widened)?, cast(right.values(), &widened)?);
     let (lefts, rights) = (lefts.as_primitive::<Decimal128Type>(), rights.as_primitive::<Decimal128Type>());
     let rests: arrow::array::Decimal128Array = (0..call.rows)
@@ -266,7 +256,7 @@ fn decimal_modulo(call: &Call<'_>) -> Result<ArrayRef> {
             }
         })
         .collect::<Result<_>>()?;
-    Ok(cast(&rests.with_precision_and_scale(38, scale)?, call.returns)?)
+    Ok(cast(&rests.with_data_type(widened), call.returns)?)
 }
 
 /// `10^scale`, held at what 128 bits can say.

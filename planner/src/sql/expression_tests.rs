@@ -83,6 +83,11 @@ fn expressions_have_flinks_names_and_types() {
         "CAST(1 AS DECIMAL(38, 0)) + d",
         "99999999999999999999999999999999999999 + a",
         "b * CAST(2 AS DECIMAL(20, 2))",
+        "b * 1.5",
+        "CASE WHEN a > 1 THEN 0 ELSE d END / 3",
+        "d / 10000000000000000000",
+        "d - NULL",
+        "d + 1 > 5",
         "CASE WHEN a > 1 THEN 1 ELSE 0 END AS flag",
         "person.age",
         "person.name AS who",
@@ -123,7 +128,7 @@ fn expressions_have_flinks_names_and_types() {
         0.5 * x
             0.5 * x: DOUBLE := 0.5 * x@2
         d * 2
-            d * 2: DECIMAL(21, 2) := d@3 * 2
+            d * 2: DECIMAL(21, 2) := *(d@3, 2)
         d / 3
             d / 3: DECIMAL(21, 13) := /(d@3, 3)
         7 / d / d
@@ -140,6 +145,16 @@ fn expressions_have_flinks_names_and_types() {
             99999999999999999999999999999999999999 + a: DECIMAL(38, 0) := +(99999999999999999999999999999999999999, flink_cast(a@0))
         b * CAST(2 AS DECIMAL(20, 2))
             b * CAST(2 AS DECIMAL(20,2)): DECIMAL(38, 2) := *(flink_cast(b@1), 2.00)
+        b * 1.5
+            b * 1.5: DECIMAL(22, 1) := *(flink_cast(b@1), 1.5)
+        CASE WHEN a > 1 THEN 0 ELSE d END / 3
+            CASE WHEN a > 1 THEN 0 ELSE d END / 3: DECIMAL(23, 13) := /(CASE WHEN a@0 > 1 THEN 0.00 ELSE flink_cast(d@3) END, 3)
+        d / 10000000000000000000
+            d / 10000000000000000000: DECIMAL(31, 23) := /(d@3, 10000000000000000000)
+        d - NULL
+            d - NULL: DECIMAL(11, 2) := -(d@3, NULL)
+        d + 1 > 5
+            d + 1 > 5: BOOLEAN := +(d@3, 1) > 5.00
         CASE WHEN a > 1 THEN 1 ELSE 0 END AS flag
             flag: INT NOT NULL := CASE WHEN a@0 > 1 THEN 1 ELSE 0 END
         person.age

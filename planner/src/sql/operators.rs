@@ -5,13 +5,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, Field};
+use datafusion_common::tree_node::TreeNode;
 use datafusion_common::{Column, DFSchema, DataFusionError, Result, TableReference, plan_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawFieldAccessExpr};
+use datafusion_expr::simplify::SimplifyContext;
 use datafusion_expr::utils::COUNT_STAR_EXPANSION;
 use datafusion_expr::{Expr, ExprSchemable, Operator, lit};
 use datafusion_functions::core::planner::CoreFunctionPlanner;
 use datafusion_functions_nested::planner::{FieldAccessPlanner, NestedFunctionPlanner};
+use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 use datafusion_sql::sqlparser::tokenizer::Token;
 
@@ -152,7 +155,7 @@ impl ExprPlanner for Operators {
     }
 }
 
-/// The operation as one of ours, if it is one of decimals that Arrow would compute otherwise than Flink.
+/// The operation as one of ours, if it is arithmetic with a decimal.
 fn decimal_operation(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<Expr> {
     let op = match expr.op {
         BinaryOperator::Plus => Operator::Plus,
@@ -162,8 +165,17 @@ fn decimal_operation(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<Expr> {
         _ => return None,
     };
     // The types of names that are wrong are nobody's business yet.
-    let (left, right) = (expr.left.get_type(schema).ok()?, expr.right.get_type(schema).ok()?);
+    let (left, right) = (settled_type(&expr.left, schema).ok()?, settled_type(&expr.right, schema).ok()?);
     decimal_arithmetic(&expr.left, op, &expr.right, [&left, &right])
+}
+
+/// The type that an operand will have. A CASE says the type of its first branch until all branches are of one.
+fn settled_type(operand: &Expr, schema: &DFSchema) -> Result<DataType> {
+    if !operand.exists(|part| Ok(matches!(part, Expr::Case(_))))? {
+        return operand.get_type(schema);
+    }
+    let simplifier = ExprSimplifier::new(SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build());
+    simplifier.coerce(operand.clone(), schema)?.get_type(schema)
 }
 
 /// Where the last name of `a.b.c` stands in `text`.

@@ -150,14 +150,16 @@ fn computed(text: &str, session: &Session) -> crate::Result<(String, String)> {
     Ok((show(&values), flink_name(planned.field.data_type())))
 }
 
-/// DataFusion's functions that Flink's have not replaced, each by the first of its names.
+/// DataFusion's functions that Flink's have not replaced, each by the first of its names, or Flink's.
 fn inherited(session: &Session) -> String {
     let registered = Functions::of(session).unwrap();
     let aggregates: Vec<&str> = aggregates::all().into_iter().map(|(name, _)| name).collect();
     let ours = crate::functions::all("UTC", Arc::clone(session.clock())).unwrap();
     let is_ours =
         |name: &str| ours.iter().any(|own| own.name() == name || own.aliases().iter().any(|alias| alias == name));
-    let is_first = |name: &str| registered.scalar(name).is_some_and(|function| function.name() == name);
+    // ARRAY_REMOVE is Flink's name of what DataFusion calls by another.
+    let is_first =
+        |name: &str| name == "array_remove" || registered.scalar(name).is_some_and(|function| function.name() == name);
     let names = registered.names().into_iter().filter(|name| !is_ours(name) && !aggregates.contains(name));
     code(names.filter(|name| is_first(name)).map(str::to_uppercase))
 }

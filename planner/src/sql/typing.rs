@@ -83,7 +83,7 @@ fn timestamp_unit(expr: &Expr, schema: &DFSchema) -> Option<TimeUnit> {
     }
 }
 
-/// An interval as a whole number of `unit`. `None` if it is not one; a day of an interval may have 23 hours in some zones.
+/// An interval as a whole number of `unit`, if it is one. Those of the language have their days in nanoseconds.
 fn duration(length: IntervalMonthDayNano, unit: TimeUnit) -> Option<ScalarValue> {
     let IntervalMonthDayNano { months: 0, days: 0, nanoseconds } = length else { return None };
     let whole = |nanos_each: i64| (nanoseconds % nanos_each == 0).then_some(nanoseconds / nanos_each);

@@ -164,7 +164,7 @@ impl RunningJob {
                         Outcome::Finished(ended) => {
                             tracing::debug!(%task, "finished");
                             if ended.waits_for_clock {
-                                tracing::warn!(%task, "windows of the wall clock had not ended when the input did; they give no result");
+                                tracing::warn!(%task, "windows of the wall clock were still open at the end; they give no result");
                             }
                         }
                         Outcome::Cancelled => cancelled = true,

@@ -11,7 +11,10 @@ use crate::formats::token::{Kind, Source, Token};
 use crate::formats::values::{boolean, decimal, float, integer, time, trim};
 
 /// The time that means that there is none.
-const NO_TIME: i64 = i64::MIN;
+pub(crate) const NO_TIME: i64 = i64::MIN;
+
+/// What is wrong with a row that has it.
+pub(crate) const MARKER: &str = "is Long.MIN, the marker of \"no timestamp\"";
 
 /// Why a row without a time is bad.
 pub(crate) fn no_time(column: &str, why: &str) -> String {
@@ -213,7 +216,7 @@ impl Destination<'_> {
         }
         let value = excerpt(self.source.bytes(token));
         if self.null == Null::NoTime && value == NO_TIME.to_string() {
-            return self.fault(row, no_time(self.path, "is Long.MIN, the marker of \"no timestamp\""));
+            return self.fault(row, no_time(self.path, MARKER));
         }
         let hint = hint(self.data_type);
         let type_name = sql_name(self.data_type);

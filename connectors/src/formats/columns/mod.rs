@@ -22,7 +22,7 @@ use millstream_engine::error::{Error, Result};
 mod append;
 mod nested;
 
-pub(crate) use append::{excerpt, no_time};
+pub(crate) use append::{MARKER, NO_TIME, excerpt, no_time};
 
 use super::values::timestamp::{Separator, TimestampReader};
 use super::values::zone::Zone;
