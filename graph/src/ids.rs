@@ -40,3 +40,54 @@ impl fmt::Debug for OperatorId {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// Names a job: 128 bits, shown as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(u128);
+
+impl JobId {
+    /// The job of these bits, which are random or come from outside.
+    pub fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The id that `text` shows: 32 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        digits.then(|| u128::from_str_radix(text, 16).ok().map(Self))?
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_id_reads_back_as_it_was_written() {
+        for bits in [0, 1, 0xa5 << 120, u128::MAX] {
+            let id = JobId::from_bits(bits);
+            assert_eq!(JobId::parse(&id.to_string()), Some(id));
+        }
+        for text in [
+            "",
+            "0",
+            "+0000000000000000000000000000000",
+            "000000000000000000000000000000000",
+            "g0000000000000000000000000000000",
+        ] {
+            assert_eq!(JobId::parse(text), None, "{text}");
+        }
+    }
+}

@@ -11,6 +11,6 @@ pub mod job_graph;
 pub mod stream_graph;
 pub mod two_phase;
 
-pub use ids::OperatorId;
+pub use ids::{JobId, OperatorId};
 pub use job_graph::{JobEdge, JobGraph, JobVertex};
 pub use stream_graph::{Input, NodeKind, Partitioning, StreamGraph, StreamNode};
