@@ -5,7 +5,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millstream
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 MILLSTREAM = $(CARGO_TARGET_DIR)/release/millstream
 
-.PHONY: demo test test-unit test-whole test-docs check setup build clean-cache
+.PHONY: demo test test-unit test-sql test-whole test-docs check setup build clean-cache
 
 demo: setup
 	@scripts/demo
@@ -21,6 +21,12 @@ test-unit: setup
 test-whole: setup
 	cargo build --locked --workspace
 	cargo test --locked --workspace --test whole
+
+# What the other suites have of SQL, alone: plans, semantics cases, queries end to end.
+test-sql: setup
+	cargo test --locked -p millstream-planner --lib sql
+	cargo build --locked --workspace
+	cargo test --locked --workspace --test whole -- sql nexmark flights
 
 test-docs: setup
 	cargo test --workspace --locked --doc
