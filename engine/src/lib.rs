@@ -185,6 +185,7 @@ pub mod key;
 pub mod metrics;
 pub mod operators;
 pub mod spec;
+pub mod sql_type;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

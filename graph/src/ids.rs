@@ -1,4 +1,4 @@
-//! Ids that outlive a plan.
+//! Ids of what runs; those of operators and jobs outlive a plan.
 
 use std::fmt;
 
@@ -68,6 +68,15 @@ impl fmt::Debug for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// A subtask of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubtaskId {
+    /// Its vertex, by the place in the JobGraph.
+    pub vertex: usize,
+    /// Which of the vertex's subtasks, from 0.
+    pub subtask: u32,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use millstream_engine::key::key_group::MaxParallelism;
 use millstream_engine::operators::PortId;
 
+use crate::slot_sharing::execution_slots;
 use crate::stream_graph::{Partitioning, StreamGraph};
 
 /// What is to be run: no copies, no places.
@@ -57,15 +58,8 @@ impl JobGraph {
         names.join(" -> ")
     }
 
-    /// The slots that the job needs: the greatest parallelism of each sharing group, summed.
+    /// How many slots the job needs: the greatest parallelism of each sharing group, summed.
     pub fn slots_needed(&self) -> u32 {
-        let mut groups: Vec<(&str, u32)> = Vec::new();
-        for vertex in &self.vertices {
-            match groups.iter_mut().find(|(group, _)| *group == &*vertex.slot_sharing_group) {
-                Some((_, slots)) => *slots = (*slots).max(vertex.parallelism),
-                None => groups.push((&vertex.slot_sharing_group, vertex.parallelism)),
-            }
-        }
-        groups.iter().map(|(_, slots)| slots).sum()
+        u32::try_from(execution_slots(self).len()).unwrap_or(u32::MAX)
     }
 }

@@ -8,9 +8,11 @@ pub mod chaining;
 pub mod explain;
 pub mod ids;
 pub mod job_graph;
+pub mod slot_sharing;
 pub mod stream_graph;
 pub mod two_phase;
 
-pub use ids::{JobId, OperatorId};
+pub use ids::{JobId, OperatorId, SubtaskId};
 pub use job_graph::{JobEdge, JobGraph, JobVertex};
+pub use slot_sharing::{ExecutionSlot, execution_slots};
 pub use stream_graph::{Input, NodeKind, Partitioning, StreamGraph, StreamNode};

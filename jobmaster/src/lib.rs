@@ -1,7 +1,7 @@
 //! Who decides: what runs where, and what happens when something fails.
 //!
 //! A JobMaster owns one job. From its JobGraph it makes an [`execution_graph`], every subtask and every try at it; the
-//! [`scheduler`] says which slots it needs, what a failure takes along and when to try again; [`job_master`] knows the states
+//! [`scheduler`] says what a failure takes along and when to try again; [`job_master`] knows the states
 //! of a job; [`resource`] gives slots to jobs and says how many workers there should be. All of it is decided by pure functions that are told the time; who acts on it is not here yet.
 
 pub mod execution_graph;

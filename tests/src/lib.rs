@@ -65,6 +65,15 @@ pub fn sql_manifest(name: &str, parallelism: u32, sql: &str) -> String {
     )
 }
 
+/// The manifest of a job called `test` that is a pipeline of these fields.
+pub fn pipeline_manifest(pipeline: &str) -> String {
+    let indented: String = pipeline.lines().map(|line| format!("      {line}\n")).collect();
+    format!(
+        "apiVersion: millstream.dev/v1alpha1\nkind: StreamJob\nmetadata: {{name: test}}\nspec:\n  program:\n    \
+         pipeline:\n{indented}"
+    )
+}
+
 /// Runs the manifest `text`, written to `folder`.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use expect_test::expect;
-use millstream_tests::{Said, millstream, project, run, run_in, sql_manifest, visible};
+use millstream_tests::{Said, millstream, pipeline_manifest, project, run, run_in, sql_manifest, visible};
 
 /// A job as a pipeline.
 const PIPELINE: &str = "\
@@ -310,25 +310,19 @@ fn times_at_the_ends_of_64_bits_are_said_and_never_overflow() {
         std::fs::write(folder.path().join("times.json"), format!("{{\"x\": 0}}\n{{\"x\": {time}}}\n{{\"x\": 5}}\n"))
             .unwrap();
         let record = "\
-apiVersion: millstream.dev/v1alpha1
-kind: StreamJob
-metadata: {name: test}
-spec:
-  program:
-    pipeline:
-      sources:
-        - name: in
-          connector: filesystem
-          format: json
-          options: {path: FOLDER/times.json}
-          schema: [x BIGINT]
-          eventTime: {column: x, delay: 5s}
-      transformations:
-        - {name: counts, from: in, window: {tumbling: {size: 2s}}, aggregate: [count(*) AS n]}
-      sinks:
-        - {name: out, from: counts, connector: print}
+sources:
+  - name: in
+    connector: filesystem
+    format: json
+    options: {path: FOLDER/times.json}
+    schema: [x BIGINT]
+    eventTime: {column: x, delay: 5s}
+transformations:
+  - {name: counts, from: in, window: {tumbling: {size: 2s}}, aggregate: [count(*) AS n]}
+sinks:
+  - {name: out, from: counts, connector: print}
 ";
-        let said = run_in(folder.path(), record);
+        let said = run_in(folder.path(), &pipeline_manifest(record));
         let (_, why) = said.stderr.split_once("(1/1) failed: ").unwrap();
         let _ = write!(all, "{time}: {} {why}", said.code);
         let said = run_in(folder.path(), &sql_manifest("test", 1, counted));
@@ -349,19 +343,13 @@ spec:
 
 /// Makes more rows than the disk in the test has room for, into `FOLDER/out`.
 const TOO_MUCH: &str = "\
-apiVersion: millstream.dev/v1alpha1
-kind: StreamJob
-metadata: {name: test}
-spec:
-  program:
-    pipeline:
-      sources:
-        - name: in
-          connector: datagen
-          options: {number-of-rows: 1000000, rows-per-second: 1000000000, fields.n.kind: sequence, fields.n.start: 1, fields.n.end: 1000000}
-          schema: [n BIGINT]
-      sinks:
-        - {name: out, from: in, connector: filesystem, format: csv, options: {path: FOLDER/out}}
+sources:
+  - name: in
+    connector: datagen
+    options: {number-of-rows: 1000000, rows-per-second: 1000000000, fields.n.kind: sequence, fields.n.start: 1, fields.n.end: 1000000}
+    schema: [n BIGINT]
+sinks:
+  - {name: out, from: in, connector: filesystem, format: csv, options: {path: FOLDER/out}}
 ";
 
 /// Runs [`TOO_MUCH`] by the shell script `limit`, which has the command as `$@` and the folder as `$0`.
@@ -369,7 +357,7 @@ fn without_room(shell: &mut Command, folder: &Path, limit: &str) -> Said {
     let path = folder.join("job.yaml");
     let shown = folder.join("disk").to_str().unwrap().to_owned();
     std::fs::create_dir(&shown).unwrap();
-    std::fs::write(&path, TOO_MUCH.replace("FOLDER", &shown)).unwrap();
+    std::fs::write(&path, pipeline_manifest(TOO_MUCH).replace("FOLDER", &shown)).unwrap();
     let binary = millstream();
     let said = run(shell
         .env("RUST_LOG", "warn")

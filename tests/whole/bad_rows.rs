@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use millstream_tests::{run_in, sql_manifest};
+use millstream_tests::{pipeline_manifest, run_in, sql_manifest};
 
 /// A file with a row that is bad, between two that are good.
 struct Middle {
@@ -23,32 +23,26 @@ impl Middle {
     /// Reads the file and prints its rows and the bad ones, by `policy`.
     fn job(&self, policy: &str) -> String {
         let schema = if self.format == "raw" { "[line STRING]" } else { "[id BIGINT, at TIMESTAMP(3)]" };
-        let time = if self.format == "raw" { "" } else { "\n          eventTime: {column: at}" };
-        let dead = if policy == "deadLetter" { "\n          deadLetterOutput: broken" } else { "" };
+        let time = if self.format == "raw" { "" } else { "\n    eventTime: {column: at}" };
+        let dead = if policy == "deadLetter" { "\n    deadLetterOutput: broken" } else { "" };
         let mut text = format!(
             "\
-apiVersion: millstream.dev/v1alpha1
-kind: StreamJob
-metadata: {{name: test}}
-spec:
-  program:
-    pipeline:
-      sources:
-        - name: in
-          connector: filesystem
-          format: {}
-          options: {{path: FOLDER/{}}}
-          schema: {schema}
-          badRows: {policy}{time}{dead}
-      sinks:
-        - {{name: out, from: in, connector: print}}
+sources:
+  - name: in
+    connector: filesystem
+    format: {}
+    options: {{path: FOLDER/{}}}
+    schema: {schema}
+    badRows: {policy}{time}{dead}
+sinks:
+  - {{name: out, from: in, connector: print}}
 ",
             self.format, self.name
         );
         if policy == "deadLetter" {
-            text.push_str("        - {name: bad, from: broken, connector: print, options: {print-identifier: bad}}\n");
+            text.push_str("  - {name: bad, from: broken, connector: print, options: {print-identifier: bad}}\n");
         }
-        text
+        pipeline_manifest(&text)
     }
 
     /// What comes of it by each policy: the exit code, what is printed, and what is said, without the time it took.

@@ -4,36 +4,30 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use expect_test::expect;
-use millstream_tests::{Running, lines_of_parts, millstream, visible, wait_until};
+use millstream_tests::{Running, lines_of_parts, millstream, pipeline_manifest, visible, wait_until};
 
 /// Makes rows without end, into files that are ended ten times a second.
 const ENDLESS: &str = "\
-apiVersion: millstream.dev/v1alpha1
-kind: StreamJob
-metadata: {name: test}
-spec:
-  program:
-    pipeline:
-      sources:
-        - name: in
-          connector: datagen
-          options: {rows-per-second: 100000}
-          schema: [n BIGINT]
-      sinks:
-        - name: out
-          from: in
-          connector: filesystem
-          format: csv
-          options:
-            path: FOLDER/out
-            sink.rolling-policy.rollover-interval: 100 ms
-            sink.rolling-policy.check-interval: 20 ms
+sources:
+  - name: in
+    connector: datagen
+    options: {rows-per-second: 100000}
+    schema: [n BIGINT]
+sinks:
+  - name: out
+    from: in
+    connector: filesystem
+    format: csv
+    options:
+      path: FOLDER/out
+      sink.rolling-policy.rollover-interval: 100 ms
+      sink.rolling-policy.check-interval: 20 ms
 ";
 
-/// Starts the manifest `text`, whose logs are shown.
+/// Starts the pipeline `text`, whose logs are shown.
 fn command(folder: &Path, text: &str) -> Command {
     let path = folder.join("job.yaml");
-    std::fs::write(&path, text.replace("FOLDER", folder.to_str().unwrap())).unwrap();
+    std::fs::write(&path, pipeline_manifest(text).replace("FOLDER", folder.to_str().unwrap())).unwrap();
     let mut command = millstream();
     command.arg("run").arg(path).env("RUST_LOG", "info");
     command
@@ -75,7 +69,7 @@ fn a_job_that_cannot_go_on_ends_at_the_second_ctrl_c() {
     let stuck = ENDLESS
         .replace("schema: [n BIGINT]", "schema: [n STRING]")
         .replace("rows-per-second: 100000", "fields.n.length: 200000")
-        .replace("      sinks:\n", "      sinks:\n        - {name: print, from: in, connector: print}\n")
+        .replace("sinks:\n", "sinks:\n  - {name: print, from: in, connector: print}\n")
         .replace("100 ms", "1 h");
     let mut running = Running::start_unread(&mut command(folder.path(), &stuck));
     running.wait_for_output();
@@ -90,23 +84,17 @@ fn a_job_that_cannot_go_on_ends_at_the_second_ctrl_c() {
 
 /// Counts rows by windows of two seconds, of all files that come into a folder.
 const WATCHING: &str = "\
-apiVersion: millstream.dev/v1alpha1
-kind: StreamJob
-metadata: {name: test}
-spec:
-  program:
-    pipeline:
-      sources:
-        - name: in
-          connector: filesystem
-          format: json
-          options: {path: FOLDER/in, source.monitor-interval: 10 ms}
-          schema: [at TIMESTAMP(3)]
-          eventTime: {column: at}
-      transformations:
-        - {name: counts, from: in, window: {tumbling: {size: 2s}}, aggregate: [count(*) AS n]}
-      sinks:
-        - {name: out, from: counts, connector: print}
+sources:
+  - name: in
+    connector: filesystem
+    format: json
+    options: {path: FOLDER/in, source.monitor-interval: 10 ms}
+    schema: [at TIMESTAMP(3)]
+    eventTime: {column: at}
+transformations:
+  - {name: counts, from: in, window: {tumbling: {size: 2s}}, aggregate: [count(*) AS n]}
+sinks:
+  - {name: out, from: counts, connector: print}
 ";
 
 #[test]

@@ -11,8 +11,8 @@ use arrow::datatypes::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use millstream_engine::error::{Error, Result};
+use millstream_engine::sql_type::sql_name;
 
-use super::columns::sql_name;
 use super::values::timestamp::TimestampStandard;
 use super::values::write;
 

@@ -270,7 +270,7 @@ impl Window {
         let end = if whole { input.len() } else { start + bytes };
         let cut = if whole { Cut::Input } else { Cut::Size };
         let text = &input[start..end];
-        if !utf8 || is_ascii(text) {
+        if !utf8 || text.is_ascii() {
             return Self { end, cut };
         }
         match std::str::from_utf8(text) {
@@ -283,12 +283,6 @@ impl Window {
             }
         }
     }
-}
-
-/// Whether all of `text` is ASCII. Pieces are looked at without a branch, so that vector instructions do it.
-fn is_ascii(text: &[u8]) -> bool {
-    const PIECE_BYTES: usize = 1 << 10;
-    text.chunks(PIECE_BYTES).all(|piece| piece.iter().fold(0, |all, byte| all | byte) < 0x80)
 }
 
 /// The end of the line around `from`, without and with its terminator. `None` if it does not end in `input`.

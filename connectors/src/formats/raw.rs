@@ -6,8 +6,8 @@ use arrow::array::AsArray;
 use arrow::datatypes::{DataType, SchemaRef};
 use millstream_engine::batch::EventBatch;
 use millstream_engine::error::{Error, Result};
+use millstream_engine::sql_type::sql_name;
 
-use super::columns::sql_name;
 use super::lines::{Limits, RecordDecoder, Scan, Step, line_end};
 use super::rows::Block;
 use super::spec::DecoderRequest;

@@ -18,6 +18,7 @@ use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 
 use super::{Accumulator, GroupIndex, RowNumbers, is_seen};
 use crate::error::{Error, Result};
+use crate::sql_type::sql_name;
 
 /// The accumulators of `SUM` over `argument`, with results of type `output`.
 pub(super) fn sum(argument: &DataType, output: &DataType) -> Result<Box<dyn Accumulator>> {
@@ -285,13 +286,7 @@ where
 }
 
 fn overflow(value: i128, output: &DataType) -> Error {
-    let output = match output {
-        DataType::Int8 => "TINYINT".to_owned(),
-        DataType::Int16 => "SMALLINT".to_owned(),
-        DataType::Int32 => "INT".to_owned(),
-        DataType::Int64 => "BIGINT".to_owned(),
-        other => other.to_string(),
-    };
+    let output = sql_name(output);
     Error::data(
         "SUM or AVG",
         format!("the result {value} does not fit {output}; cast the argument to a wider type, such as DECIMAL(38, 0)"),

@@ -9,21 +9,12 @@ pub mod attempt;
 use std::fmt;
 use std::sync::Arc;
 
-use millstream_graph::JobGraph;
+use millstream_graph::{JobGraph, SubtaskId};
 
 pub use attempt::{Attempt, AttemptState};
 
 /// How many earlier tries of a subtask are remembered.
 const HISTORY: usize = 16;
-
-/// A subtask of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SubtaskId {
-    /// Its vertex, by the place in the JobGraph.
-    pub vertex: usize,
-    /// Which of the vertex's subtasks, from 0.
-    pub subtask: u32,
-}
 
 /// A try at a subtask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -19,12 +19,12 @@ pub mod status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millstream_graph::JobGraph;
+use millstream_graph::{ExecutionSlot, JobGraph, SubtaskId, execution_slots};
 use millstream_planner::options::RestartStrategy;
 
-use crate::execution_graph::{AttemptId, AttemptState, ExecutionGraph, Refused, SubtaskId};
+use crate::execution_graph::{AttemptId, AttemptState, ExecutionGraph, Refused};
 use crate::resource::{AllocationId, WorkerId};
-use crate::scheduler::{ExecutionSlot, FailoverRegions, Restart, RestartBackoff, execution_slots};
+use crate::scheduler::{FailoverRegions, Restart, RestartBackoff};
 
 pub use exceptions::{ExceptionEntry, ExceptionHistory};
 pub use status::JobStatus;

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use millstream_engine::testing::random::{Random, rounds};
 use millstream_planner::options::restart::{ExponentialDelay, FixedDelay};
 
 use super::*;
@@ -192,10 +193,10 @@ fn a_job_can_be_cancelled_in_every_state() {
 /// Workers that do what they are told sooner or later, fail and get lost at random.
 #[test]
 fn whatever_happens_nothing_runs_twice_and_in_the_end_nothing_is_left() {
-    for seed in 0..300 {
-        let mut random = Random(seed + 1);
-        let mut job =
-            Job::new(["keyed", "chained", "forwarded"][random.below(3)], [1, 2, 3][random.below(3)], always());
+    for seed in rounds(300) {
+        let mut random = Random::new(seed);
+        let name = *random.pick(&["keyed", "chained", "forwarded"]);
+        let mut job = Job::new(name, *random.pick(&[1, 2, 3]), always());
         let mut world = World::default();
         for step in 0.. {
             assert!(step < 20_000, "seed {seed}: the job does not come to an end");
@@ -297,18 +298,5 @@ impl World {
                 Action::Ended(_) => assert_eq!(self.declared, 0, "seed {seed}"),
             }
         }
-    }
-}
-
-/// A small generator (splitmix64): the same numbers for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap_or(0)
     }
 }

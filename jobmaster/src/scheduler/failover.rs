@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use millstream_graph::{JobGraph, Partitioning};
-
-use crate::execution_graph::SubtaskId;
+use millstream_graph::{JobGraph, Partitioning, SubtaskId};
 
 /// The regions of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,9 @@
-//! Where subtasks go, what a failure takes along, and when a job is tried again.
+//! What a failure takes along, and when a job is tried again.
 
 pub mod failover;
 pub mod restart_backoff;
-pub mod slot_sharing;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use failover::FailoverRegions;
 pub use restart_backoff::{Restart, RestartBackoff};
-pub use slot_sharing::{ExecutionSlot, execution_slots};

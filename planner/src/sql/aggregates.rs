@@ -11,8 +11,7 @@ use datafusion_expr::expr::AggregateFunctionParams;
 use datafusion_expr::function::AccumulatorArgs;
 use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use millstream_engine::aggregate::AggregateFunction;
-
-use super::types::flink_name;
+use millstream_engine::sql_type::sql_name;
 
 /// What Flink has beyond what is supported, so that it is refused by name and not as unknown.
 pub(super) const UNSUPPORTED: &[&str] = &[
@@ -117,7 +116,7 @@ impl AggregateUDFImpl for StandIn {
             (Role::Grouping, [_, ..]) => Ok(DataType::Int64),
             (Role::Computes(function), [argument]) => match function.result_type(Some(argument)) {
                 Some(result) => Ok(result),
-                None => plan_err!("{name} cannot be computed over {}", flink_name(argument)),
+                None => plan_err!("{name} cannot be computed over {}", sql_name(argument)),
             },
             (Role::Computes(_) | Role::Grouping, _) => {
                 plan_err!("{name} takes one argument, but {} are given", arguments.len())

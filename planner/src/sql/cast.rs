@@ -13,9 +13,9 @@ use datafusion_expr::{
     Case, Cast, ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TryCast,
     Volatility, lit,
 };
+use millstream_engine::sql_type::sql_name;
 
 use super::registry::Functions;
-use super::types::flink_name;
 use crate::functions::{check_cast, rewrite_cast, rewrite_try_cast};
 
 /// What the name of a cast's function begins with; the type follows. No function of the language can have it.
@@ -94,7 +94,7 @@ pub(super) fn convert(expr: Expr, from: &DataType, to: &DataType, nulls: bool, f
         // DataFusion takes the fields by name.
         (None, DataType::Struct(from_fields), DataType::Struct(to_fields)) => {
             if from_fields.len() != to_fields.len() {
-                return plan_err!("{} cannot be cast to {}", flink_name(from), flink_name(to));
+                return plan_err!("{} cannot be cast to {}", sql_name(from), sql_name(to));
             }
             row(&expr, from_fields, to_fields, nulls, functions)
         }

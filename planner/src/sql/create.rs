@@ -11,6 +11,7 @@ use datafusion_sql::planner::PlannerContext;
 use datafusion_sql::sqlparser::ast::{DataType as SqlType, Expr as SqlExpr, Ident};
 use millstream_connectors::options::parse_duration;
 use millstream_connectors::{TableColumn, TableSpec};
+use millstream_engine::sql_type::sql_name;
 
 use super::catalog::{RawTable, Table, TableOptions, View, Watermark};
 use super::check::{Windows, check};
@@ -20,7 +21,6 @@ use super::plan_error::explained;
 use super::rewrite::rewrite;
 use super::statements::{ColumnDefinition, ColumnKind, CreateTable};
 use super::syntax::start;
-use super::types::flink_name;
 use crate::error::{Error, Position, Result};
 use crate::session::Session;
 
@@ -192,7 +192,7 @@ impl Read<'_> {
 fn is_time(arrow: &DataType) -> std::result::Result<(), String> {
     match arrow {
         DataType::Timestamp(TimeUnit::Millisecond, _) => Ok(()),
-        other => Err(flink_name(other)),
+        other => Err(sql_name(other)),
     }
 }
 

@@ -14,6 +14,7 @@ use datafusion_sql::sqlparser::ast::{Expr as SqlExpr, SelectItem};
 use datafusion_sql::sqlparser::tokenizer::Token;
 use millstream_engine::aggregate::AggregateFunction;
 use millstream_engine::operators::Expression;
+use millstream_engine::sql_type::sql_name;
 
 use super::aggregates::{Role, role, unsupported_distinct};
 use super::check::{Windows, check};
@@ -22,7 +23,6 @@ use super::plan_error::explained;
 use super::registry::Functions;
 use super::rewrite::rewrite;
 use super::syntax::Syntax;
-use super::types::flink_name;
 use super::typing;
 use crate::error::{Error, Position, Result};
 use crate::session::Session;
@@ -145,7 +145,7 @@ impl<'a> Planner<'a> {
         let filter = params.filter.as_deref().map(condition).transpose()?;
         let of = argument.as_ref().map(|argument| argument.field.data_type());
         let Some(result) = function.result_type(of) else {
-            let of = of.map_or_else(String::new, flink_name);
+            let of = of.map_or_else(String::new, sql_name);
             return Err(Error::at(place, format!("{} cannot be computed over {of}", func.name().to_uppercase())));
         };
         let output = Field::new(name, result, function != AggregateFunction::Count);
@@ -231,7 +231,7 @@ pub(super) fn must_be_boolean(condition: &PlannedExpression, what: &str) -> Resu
     match condition.field.data_type() {
         DataType::Boolean => Ok(()),
         other => {
-            Err(Error::new(format!("{what} must be a condition, and `{}` is {}", condition.text, flink_name(other))))
+            Err(Error::new(format!("{what} must be a condition, and `{}` is {}", condition.text, sql_name(other))))
         }
     }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit};
 use expect_test::expect;
+use millstream_engine::sql_type::sql_name;
 
 use super::*;
 use crate::error::Position;
@@ -30,7 +31,7 @@ fn planned(text: &str) -> String {
         Ok(planned) => format!(
             "{}: {}{} := {}",
             planned.field.name(),
-            flink_name(planned.field.data_type()),
+            sql_name(planned.field.data_type()),
             if planned.field.is_nullable() { "" } else { " NOT NULL" },
             planned.expression
         ),
@@ -47,7 +48,7 @@ fn aggregate(text: &str) -> String {
             format!(
                 "{}: {}{} := {:?}({}{argument}){filter}",
                 planned.output.name(),
-                flink_name(planned.output.data_type()),
+                sql_name(planned.output.data_type()),
                 if planned.output.is_nullable() { "" } else { " NOT NULL" },
                 planned.function,
                 if planned.distinct { "distinct " } else { "" },

@@ -58,4 +58,3 @@ pub(crate) use column::plan_column;
 pub use expression::{ExpressionPlanner, PlannedAggregate, PlannedExpression, plan_aggregate, plan_expression};
 pub use lower::Connectors;
 pub use program::{PlannedSql, plan_sql};
-pub(crate) use types::flink_name;

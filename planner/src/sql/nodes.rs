@@ -13,10 +13,10 @@ use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::{DFSchema, DFSchemaRef, Result, TableReference, internal_err, plan_err};
 use datafusion_expr::{Expr, ExprSchemable, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use millstream_engine::aggregate::AggregateFunction;
+use millstream_engine::sql_type::sql_name;
 use millstream_engine::window::WindowSpec;
 
 use super::marks::{self, CLOCK, END, START, Time};
-use super::types::flink_name;
 use crate::error::Position;
 
 /// A step over one input.
@@ -147,7 +147,7 @@ pub(super) fn output(kind: &Kind, exprs: &[Expr], input: &DFSchema) -> Result<DF
             let [list] = exprs else { return internal_err!("UNNEST of {} expressions", exprs.len()) };
             let element = match list.get_type(input)? {
                 DataType::List(element) => element.data_type().clone(),
-                other => return plan_err!("UNNEST takes an ARRAY, not {}", flink_name(&other)),
+                other => return plan_err!("UNNEST takes an ARRAY, not {}", sql_name(&other)),
             };
             let element = Arc::new(Field::new(name, element, true));
             input.iter().map(owned).chain([(relation.clone(), element)]).collect()
@@ -187,7 +187,7 @@ fn aggregated(aggregation: &WindowAggregation, input: &DFSchema) -> Result<Vec<Q
     for (place, call) in aggregation.calls.iter().enumerate() {
         let argument = call.argument.map(|column| input.field(column).data_type());
         let Some(result) = call.function.result_type(argument) else {
-            let of = argument.map_or_else(String::new, flink_name);
+            let of = argument.map_or_else(String::new, sql_name);
             return plan_err!("{:?} cannot be computed over {of}", call.function);
         };
         let nullable = call.function != AggregateFunction::Count;

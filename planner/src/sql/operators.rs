@@ -17,12 +17,12 @@ use datafusion_functions_nested::planner::{FieldAccessPlanner, NestedFunctionPla
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 use datafusion_sql::sqlparser::tokenizer::Token;
+use millstream_engine::sql_type::sql_name;
 
 use super::dialect::is_word;
 use super::plan_error;
 use super::prepass;
 use super::registry::Functions;
-use super::types::flink_name;
 use crate::error::{Error, Position};
 use crate::functions::decimal_arithmetic;
 
@@ -127,8 +127,7 @@ impl ExprPlanner for Operators {
         for (depth, name) in nested_names.iter().enumerate() {
             let path = || [field.name()].into_iter().chain(&nested_names[..=depth]).cloned().collect();
             let DataType::Struct(fields) = of else {
-                let error =
-                    Error::new(format!("there is no field `{name}`, for it would be one of {}", flink_name(of)));
+                let error = Error::new(format!("there is no field `{name}`, for it would be one of {}", sql_name(of)));
                 return self.note(path(), error);
             };
             let Some((_, found)) = fields.find(name) else {

@@ -6,6 +6,7 @@ use arrow::datatypes::Field;
 use datafusion_common::ScalarValue;
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion_sql::sqlparser::ast::{Ident, Query, Statement as SqlStatement};
+use millstream_engine::sql_type::sql_name;
 use millstream_graph::StreamGraph;
 
 use super::cast::{convert, implicit};
@@ -18,7 +19,6 @@ use super::registry::Functions;
 use super::relation::Relations;
 use super::statements::{CreateTable, Dropped, Name, Statement, statements};
 use super::syntax::start;
-use super::types::flink_name;
 use super::zone::ZoneOffsets;
 use super::{check_query, create, optimise, queries, rewrite, windows};
 use crate::error::{Error, Position, Result};
@@ -237,10 +237,10 @@ impl Program<'_> {
                     "column {} of the query, `{}`, is {}, and the column `{}` of the table `{}` is {}; use CAST",
                     from + 1,
                     column.name,
-                    flink_name(of),
+                    sql_name(of),
                     target.field.name(),
                     table.name,
-                    flink_name(to)
+                    sql_name(to)
                 );
                 return Err(Error::at(place, message));
             }
@@ -274,7 +274,7 @@ fn chosen(columns: &[Ident], table: &Table) -> Result<Option<Vec<usize>>> {
 
 fn types<'a>(fields: impl Iterator<Item = &'a Field>) -> String {
     let described: Vec<String> =
-        fields.map(|field| format!("`{}` {}", field.name(), flink_name(field.data_type()))).collect();
+        fields.map(|field| format!("`{}` {}", field.name(), sql_name(field.data_type()))).collect();
     described.join(", ")
 }
 

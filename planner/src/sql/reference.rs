@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::Schema;
+use millstream_engine::sql_type::sql_name;
 
 use super::aggregates;
 use super::registry::Functions;
-use super::{flink_name, plan_expression, plan_sql};
+use super::{plan_expression, plan_sql};
 use crate::functions::reference::{Entry, SECTIONS};
 use crate::functions::show;
 use crate::session::Session;
@@ -147,7 +148,7 @@ fn computed(text: &str, session: &Session) -> crate::Result<(String, String)> {
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options).unwrap();
     let values: ArrayRef = planned.expression.evaluate(&row).unwrap().into_array(1).unwrap();
-    Ok((show(&values), flink_name(planned.field.data_type())))
+    Ok((show(&values), sql_name(planned.field.data_type())))
 }
 
 /// DataFusion's functions that Flink's have not replaced, each by the first of its names, or Flink's.

@@ -13,7 +13,7 @@ use millstream_engine::operators::sink::SinkOperator;
 use millstream_engine::operators::union::Union;
 use millstream_engine::operators::{Operator, PortId, Stateless};
 use millstream_graph::stream_graph::SourceNode;
-use millstream_graph::{JobEdge, JobGraph, NodeKind, Partitioning};
+use millstream_graph::{ExecutionSlot, JobEdge, JobGraph, NodeKind, Partitioning, execution_slots};
 
 use super::commits::Commits;
 use super::metrics::JobMetrics;
@@ -42,16 +42,11 @@ pub(super) fn tasks(
         channels: Channels::between(&spec.graph),
         enumerators: enumerators(&spec.graph, io)?,
     };
-    let mut slots: Vec<Vec<(TaskName, Task)>> = Vec::new();
-    slots.resize_with(spec.graph.slots_needed() as usize, Vec::new);
-    let places = slot_places(&spec.graph);
-    for vertex in 0..spec.graph.vertices.len() {
-        for subtask in 0..spec.graph.vertices[vertex].parallelism {
-            let task = deployment.task(vertex, subtask)?;
-            slots[(places[vertex] + subtask) as usize].push(task);
-        }
-    }
-    Ok(slots)
+    let tasks_of = |slot: ExecutionSlot| {
+        let tasks = slot.subtasks.into_iter().map(|of| Ok(deployment.task(of.vertex, of.subtask)?));
+        tasks.collect::<Result<_, StartError>>()
+    };
+    execution_slots(&spec.graph).into_iter().map(tasks_of).collect()
 }
 
 /// The enumerator of each source, by node. They look at the outside world first, so that what is missing is known before
@@ -69,19 +64,6 @@ fn enumerators(graph: &JobGraph, io: &Io) -> Result<HashMap<usize, Enumerator>, 
         }
     }
     Ok(made)
-}
-
-/// The first slot of each vertex: groups one after the other, subtask i of all vertices of a group in the group's slot i.
-fn slot_places(graph: &JobGraph) -> Vec<u32> {
-    let mut groups: Vec<(&str, u32)> = Vec::new();
-    for vertex in &graph.vertices {
-        match groups.iter_mut().find(|(group, _)| *group == &*vertex.slot_sharing_group) {
-            Some((_, slots)) => *slots = (*slots).max(vertex.parallelism),
-            None => groups.push((&vertex.slot_sharing_group, vertex.parallelism)),
-        }
-    }
-    let first = |group: &str| groups.iter().take_while(|(other, _)| *other != group).map(|(_, slots)| slots).sum();
-    graph.vertices.iter().map(|vertex| first(&vertex.slot_sharing_group)).collect()
 }
 
 struct Deployment<'a> {

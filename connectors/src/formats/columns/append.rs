@@ -5,8 +5,9 @@ use arrow::datatypes::DataType;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use millstream_engine::sql_type::{fraction_digits, sql_name};
 
-use super::{Blobs, Column, Fault, Null, Rules, Values, digits, nested, sql_name};
+use super::{Blobs, Column, Fault, Null, Rules, Values, nested};
 use crate::formats::token::{Kind, Source, Token};
 use crate::formats::values::{boolean, decimal, float, integer, time, trim};
 
@@ -54,10 +55,10 @@ impl Column {
             }
             Values::Date(values) => to.numbers(lane, values, |token, bytes| time::date(text(token, bytes)?)),
             Values::Time32 { values, unit } => {
-                to.numbers(lane, values, |token, text| read_time(token, text, digits(*unit))?.try_into().ok());
+                to.numbers(lane, values, |token, text| read_time(token, text, fraction_digits(*unit))?.try_into().ok());
             }
             Values::Time64 { values, unit } => {
-                to.numbers(lane, values, |token, text| read_time(token, text, digits(*unit)));
+                to.numbers(lane, values, |token, text| read_time(token, text, fraction_digits(*unit)));
             }
             Values::Timestamp { values, reader, .. } => {
                 to.numbers(lane, values, |token, bytes| reader.read(text(token, bytes)?));

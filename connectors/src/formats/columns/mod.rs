@@ -18,6 +18,7 @@ use arrow::datatypes::{
     TimestampSecondType,
 };
 use millstream_engine::error::{Error, Result};
+use millstream_engine::sql_type::sql_name;
 
 mod append;
 mod nested;
@@ -351,47 +352,4 @@ fn unsupported(path: &str, data_type: &DataType) -> Error {
 
 fn mismatch(data_type: &DataType) -> Error {
     Error::internal(format!("a decoded column is not of its type {data_type}"))
-}
-
-/// How many digits of a second a unit holds.
-pub(crate) fn digits(unit: TimeUnit) -> usize {
-    match unit {
-        TimeUnit::Second => 0,
-        TimeUnit::Millisecond => 3,
-        TimeUnit::Microsecond => 6,
-        TimeUnit::Nanosecond => 9,
-    }
-}
-
-/// What SQL calls a type.
-pub(crate) fn sql_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean => "BOOLEAN".to_owned(),
-        DataType::Int8 => "TINYINT".to_owned(),
-        DataType::Int16 => "SMALLINT".to_owned(),
-        DataType::Int32 => "INT".to_owned(),
-        DataType::Int64 => "BIGINT".to_owned(),
-        DataType::Float32 => "FLOAT".to_owned(),
-        DataType::Float64 => "DOUBLE".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
-        DataType::Date32 => "DATE".to_owned(),
-        DataType::Time32(unit) | DataType::Time64(unit) => format!("TIME({})", digits(*unit)),
-        DataType::Timestamp(unit, None) => format!("TIMESTAMP({})", digits(*unit)),
-        DataType::Timestamp(unit, Some(_)) => format!("TIMESTAMP_LTZ({})", digits(*unit)),
-        DataType::Utf8 => "STRING".to_owned(),
-        DataType::Binary => "BYTES".to_owned(),
-        DataType::Struct(fields) => {
-            let fields: Vec<_> = fields.iter().map(|f| format!("{} {}", f.name(), sql_name(f.data_type()))).collect();
-            format!("ROW<{}>", fields.join(", "))
-        }
-        DataType::List(element) => format!("ARRAY<{}>", sql_name(element.data_type())),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields) => {
-                let types: Vec<_> = fields.iter().map(|field| sql_name(field.data_type())).collect();
-                format!("MAP<{}>", types.join(", "))
-            }
-            other => format!("MAP of {other}"),
-        },
-        other => other.to_string(),
-    }
 }

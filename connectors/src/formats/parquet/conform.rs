@@ -8,8 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, MapArray, StructArray, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit};
-
-use crate::formats::columns::sql_name;
+use millstream_engine::sql_type::sql_name;
 
 /// The values of `array` as those of `field`. `path` names the column. Fails with what does not fit.
 pub(super) fn conform(path: &str, array: &ArrayRef, field: &Field) -> Result<ArrayRef, String> {

@@ -118,7 +118,7 @@ fn lists_and_rows_are_delimited() {
         table.decode("1;2;null,a;7\n,b;null\nnull,null\n\"4;5\",c;x\n6,d\n"),
         "[[1, 2, null], {name: a, size: 7}]\n[[], {name: b, size: null}]\n[null, null]\n\
          bad 3: column `pair.size`: `x` is not a INT | \"4;5\",c;x\n\
-         bad 4: column `pair`: `d` is not a ROW<name STRING, size INT> | 6,d\n"
+         bad 4: column `pair`: `d` is not a ROW<`name` STRING, `size` INT> | 6,d\n"
     );
 }
 

@@ -222,8 +222,8 @@ fn nested_types_are_read_and_pruned() {
 [{x: null, y: null, z: null}, [], {}]
 [null, null, null]
 [{x: 9, y: null, z: null}, null, null]
-bad 3: column `r.z`: `7` is not a ROW<t TIMESTAMP(3), u STRING> | {"r":{"z":7}}
-bad 4: column `l[]`: `1` is not a ROW<k STRING, v ARRAY<INT>> | {"l":[1]}
+bad 3: column `r.z`: `7` is not a ROW<`t` TIMESTAMP(3), `u` STRING> | {"r":{"z":7}}
+bad 4: column `l[]`: `1` is not a ROW<`k` STRING, `v` ARRAY<INT>> | {"l":[1]}
 bad 5: column `l[].v[]`: `b` is not a INT | {"l":[{"k":"a","v":[1,"b"]}]}
 bad 6: column `m`: `[]` is not a MAP<STRING, DOUBLE> | {"m":[]}
 bad 7: column `m (value)`: `x` is not a DOUBLE | {"m":{"a":"x"}}
@@ -241,7 +241,7 @@ bad 7: column `m (value)`: `x` is not a DOUBLE | {"m":{"a":"x"}}
 [null]
 [null]
 [{z: null, x: 9}]
-bad 3: column `r.z`: `7` is not a ROW<u STRING> | {"r":{"z":7}}
+bad 3: column `r.z`: `7` is not a ROW<`u` STRING> | {"r":{"z":7}}
 "#
     );
 }

@@ -171,7 +171,7 @@ fn other_types_are_converted_where_every_value_has_one_meaning() {
     );
     assert_eq!(
         read(&bytes, vec![field("text", DataType::Int64)]),
-        "error: file `f.parquet`: column `text` is a Utf8View in the file, not a BIGINT; declare it as what it is and cast it"
+        "error: file `f.parquet`: column `text` is a STRING in the file, not a BIGINT; declare it as what it is and cast it"
     );
     assert_eq!(read(&bytes, vec![field("small", DataType::Int8)]), "[1]\n[2]\n");
     let large = file(&[], &[numbers(127, 2)]);

@@ -233,7 +233,7 @@ fn is_time(field: &Field) -> Result<(), String> {
         DataType::Int64 | DataType::Timestamp(TimeUnit::Millisecond, _) => Ok(()),
         other => Err(format!(
             "is {}, and a time must be TIMESTAMP(3), TIMESTAMP_LTZ(3) or BIGINT in milliseconds",
-            crate::sql::flink_name(other)
+            millstream_engine::sql_type::sql_name(other)
         )),
     }
 }

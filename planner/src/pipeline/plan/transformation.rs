@@ -10,6 +10,7 @@ use millstream_crds::Path;
 use millstream_crds::check::either;
 use millstream_engine::operators::{Expression, PortId};
 use millstream_engine::spec::OperatorSpec;
+use millstream_engine::sql_type::sql_name;
 use millstream_graph::{NodeKind, Partitioning};
 
 use super::super::needed::{Usage, Wanted};
@@ -18,7 +19,7 @@ use super::super::wiring::{Output, from_paths};
 use super::source::event_time_column;
 use super::{NewNode, Run, Step, Stream, StreamTime};
 use crate::problem::{Problem, Problems};
-use crate::sql::{PlannedExpression, flink_name, plan_expression};
+use crate::sql::{PlannedExpression, plan_expression};
 
 /// What a transformation does: the one field that says it.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +88,7 @@ impl<'a> Run<'a> {
         let path = step.path.field("filter");
         let planned = self.expression(text, &path, input)?;
         if *planned.field.data_type() != DataType::Boolean {
-            let message = format!("a filter is a condition, and `{text}` is {}", flink_name(planned.field.data_type()));
+            let message = format!("a filter is a condition, and `{text}` is {}", sql_name(planned.field.data_type()));
             return Err(Problem::new(path, message).into());
         }
         Ok(Single {
@@ -141,7 +142,7 @@ impl<'a> Run<'a> {
         let planned = self.named(text, &path, input)?;
         let (DataType::List(element) | DataType::LargeList(element)) = planned.field.data_type() else {
             let message =
-                format!("flatMap takes a list apart, and `{text}` is {}", flink_name(planned.field.data_type()));
+                format!("flatMap takes a list apart, and `{text}` is {}", sql_name(planned.field.data_type()));
             return Err(Problem::new(path, message).into());
         };
         let name = planned.field.name();
@@ -299,7 +300,7 @@ fn merged(fields: &[Field], other: &Schema) -> Result<Vec<Field>, String> {
         return Err(format!("has {} columns where the first has {}", other.fields().len(), fields.len()));
     }
     let one = |(field, other): (&Field, &Arc<Field>)| {
-        let described = |field: &Field| format!("`{}` {}", field.name(), flink_name(field.data_type()));
+        let described = |field: &Field| format!("`{}` {}", field.name(), sql_name(field.data_type()));
         match field.name() == other.name() && field.data_type() == other.data_type() {
             true => Ok(field.clone().with_nullable(field.is_nullable() || other.is_nullable())),
             false => Err(format!("has {} where the first has {}", described(other), described(field))),

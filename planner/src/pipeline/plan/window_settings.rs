@@ -2,6 +2,7 @@
 
 use arrow::datatypes::DataType;
 use millstream_crds::Path;
+use millstream_engine::sql_type::sql_name;
 use millstream_engine::window::{EvictorSpec, SessionGap, TriggerSpec, WindowSpec};
 
 use super::super::spec::{Delta, Evictor, Transformation, Trigger, Window};
@@ -9,7 +10,6 @@ use super::projection::Projection;
 use super::source::milliseconds;
 use super::{Run, Stream};
 use crate::problem::Problem;
-use crate::sql::flink_name;
 
 /// Windows, and when and over which rows they give out results.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Run<'_> {
         if !data_type.is_integer() {
             let message = format!(
                 "the gap of a session is a whole number of milliseconds, and `{text}` is {}",
-                flink_name(data_type)
+                sql_name(data_type)
             );
             return Err(Problem::new(path.clone(), message));
         }
@@ -235,7 +235,7 @@ impl Run<'_> {
         let planned = self.expression(&delta.value, &path, inputs.stream)?;
         let data_type = planned.field.data_type();
         if !data_type.is_numeric() {
-            let message = format!("a delta is taken of numbers, and `{}` is {}", delta.value, flink_name(data_type));
+            let message = format!("a delta is taken of numbers, and `{}` is {}", delta.value, sql_name(data_type));
             return Err(Problem::new(path, message));
         }
         inputs.columns.add_as(&planned, &DataType::Float64).map_err(|error| Problem::in_text(path, &error))

@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use millstream_graph::JobGraph;
-
-use crate::execution_graph::SubtaskId;
+use crate::ids::SubtaskId;
+use crate::job_graph::JobGraph;
 
 /// A slot that a job needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +40,23 @@ pub fn execution_slots(graph: &JobGraph) -> Vec<ExecutionSlot> {
 
 #[cfg(test)]
 mod tests {
+    use millstream_engine::key::key_group::MaxParallelism;
+
     use super::*;
-    use crate::scheduler::testing::job;
+    use crate::job_graph::JobVertex;
+    use crate::stream_graph::StreamGraph;
+
+    /// A job of vertices with these parallelisms and groups.
+    fn job(vertices: &[(u32, &str)]) -> JobGraph {
+        let vertex = |&(parallelism, group): &(u32, &str)| JobVertex {
+            nodes: Vec::new(),
+            parallelism,
+            slot_sharing_group: group.into(),
+        };
+        let program =
+            StreamGraph { name: "job".to_owned(), nodes: Vec::new(), max_parallelism: MaxParallelism::DEFAULT };
+        JobGraph { program, vertices: vertices.iter().map(vertex).collect(), edges: Vec::new() }
+    }
 
     fn slots(graph: &JobGraph) -> Vec<(String, Vec<(usize, u32)>)> {
         let plain = |slot: ExecutionSlot| {
@@ -53,20 +67,18 @@ mod tests {
 
     #[test]
     fn a_slot_holds_one_subtask_of_every_vertex() {
-        let graph = job("keyed", 2);
-        let shared = |at| ("default".to_owned(), vec![(0, at), (1, at)]);
-        assert_eq!(slots(&graph), [shared(0), shared(1)]);
+        let shared = |subtasks: &[(usize, u32)]| ("default".to_owned(), subtasks.to_vec());
+        let graph = job(&[(2, "default"), (3, "default")]);
+        assert_eq!(slots(&graph), [shared(&[(0, 0), (1, 0)]), shared(&[(0, 1), (1, 1)]), shared(&[(1, 2)])]);
+        assert_eq!(graph.slots_needed(), 3);
     }
 
     #[test]
     fn groups_share_nothing_and_the_greatest_parallelism_of_each_counts() {
-        let mut graph = job("keyed", 2).as_ref().clone();
-        graph.vertices[1].parallelism = 3;
-        assert_eq!(execution_slots(&graph).len(), graph.slots_needed() as usize);
-        assert_eq!(slots(&graph)[2].1, [(1, 2)]);
-        graph.vertices[1].slot_sharing_group = "apart".into();
-        assert_eq!(execution_slots(&graph).len(), graph.slots_needed() as usize);
-        let apart: Vec<String> = slots(&graph).into_iter().map(|(group, _)| group).collect();
-        assert_eq!(apart, ["default", "default", "apart", "apart", "apart"]);
+        let graph = job(&[(2, "default"), (3, "apart"), (1, "default")]);
+        let groups: Vec<String> = slots(&graph).into_iter().map(|(group, _)| group).collect();
+        assert_eq!(groups, ["default", "default", "apart", "apart", "apart"]);
+        assert_eq!(slots(&graph)[0].1, [(0, 0), (2, 0)]);
+        assert_eq!(graph.slots_needed(), 5);
     }
 }
