@@ -21,6 +21,16 @@ pub enum StreamElement {
     EndOfInput,
 }
 
+impl StreamElement {
+    /// Bytes of memory that it holds: those of its rows.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Batch(batch) => batch.memory_bytes(),
+            Self::Watermark(_) | Self::Status(_) | Self::Barrier(_) | Self::EndOfInput => 0,
+        }
+    }
+}
+
 /// A promise: no more rows with an event time at or below this one. Milliseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Watermark(pub i64);

@@ -3,6 +3,8 @@
 use arrow::error::ArrowError;
 use datafusion_common::DataFusionError;
 
+use crate::memory::Bytes;
+
 /// The answer of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -46,6 +48,19 @@ pub enum Error {
         operator: String,
         /// What does not fit.
         message: String,
+    },
+    /// The tasks of a slot hold more memory than it may use.
+    #[error(
+        "the slot's memory budget of {budget} is used up: {used}, of which {users}; give slots more memory \
+         (--slot-memory), or raise the parallelism, so that each holds less"
+    )]
+    Memory {
+        /// What the slot may use.
+        budget: Bytes,
+        /// What its tasks hold.
+        used: Bytes,
+        /// What holds it, the most first.
+        users: String,
     },
     /// A column kernel failed.
     #[error(transparent)]
@@ -99,7 +114,8 @@ impl Error {
     /// What should be done about this error.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Io { .. } => Recovery::RestartTask,
+            // After a restart tables are as large as what is in them, queues are empty, and there may be more subtasks.
+            Self::Io { .. } | Self::Memory { .. } => Recovery::RestartTask,
             Self::Data { .. }
             | Self::NoEventTime { .. }
             | Self::Invalid(_)

@@ -182,6 +182,7 @@ pub mod element;
 pub mod error;
 pub mod io;
 pub mod key;
+pub mod memory;
 pub mod metrics;
 pub mod operators;
 pub mod spec;

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Int64Type};
 
 use super::{Accumulator, GroupIndex, RowNumbers, is_seen};
 use crate::error::Result;
+use crate::memory;
 
 /// How many rows or values each group has.
 #[derive(Debug, Default)]
@@ -75,6 +76,6 @@ impl Accumulator for Count {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.counts.capacity() * size_of::<i64>()
+        memory::vec(&self.counts)
     }
 }

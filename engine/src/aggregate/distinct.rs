@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 use super::{Accumulator, GroupIndex, RowNumbers, is_seen};
 use crate::error::{Error, Result};
 use crate::key::table::RowBytes;
+use crate::memory;
 
 /// The values that each group has seen and how often, and the aggregate over them.
 ///
@@ -23,16 +24,21 @@ pub(super) struct Distinct {
     /// Another of the same kind, to find out what taking a value away from `inner` means.
     scratch: Box<dyn Accumulator>,
     rows: RowBytes,
-    seen: Vec<HashMap<Box<[u8]>, i64>>,
+    seen: Vec<Seen>,
+    /// Bytes that `seen` points to.
+    seen_bytes: usize,
     argument: DataType,
 }
+
+/// The values of a group and how often each was seen.
+type Seen = HashMap<Box<[u8]>, i64>;
 
 impl Distinct {
     /// `inner` and `scratch` are two accumulators of the same kind, over arguments of type `argument`.
     pub(super) fn new(inner: [Box<dyn Accumulator>; 2], argument: &DataType) -> Result<Self> {
         let [inner, scratch] = inner;
         let rows = RowBytes::new(std::slice::from_ref(argument))?;
-        Ok(Self { inner, scratch, rows, seen: Vec::new(), argument: argument.clone() })
+        Ok(Self { inner, scratch, rows, seen: Vec::new(), seen_bytes: 0, argument: argument.clone() })
     }
 
     fn element(&self) -> Arc<Field> {
@@ -47,7 +53,7 @@ impl Distinct {
         for (row, &group) in groups.iter().enumerate() {
             let (value, more) = (encoded.row(row), times(row));
             let seen = &mut self.seen[group as usize];
-            let before = if more == 0 { 0 } else { add(seen, value.data(), more) };
+            let before = if more == 0 { 0 } else { add(seen, value.data(), more, &mut self.seen_bytes) };
             came.push(more > 0 && before == 0);
             if more < 0 && before + more == 0 {
                 left.push(u32::try_from(row).unwrap_or(u32::MAX));
@@ -88,16 +94,20 @@ impl Distinct {
     }
 }
 
-/// Adds to how often `value` was seen; answers how often it had been before. What was seen no more is forgotten.
-fn add(seen: &mut HashMap<Box<[u8]>, i64>, value: &[u8], more: i64) -> i64 {
+/// Adds to how often `value` was seen; answers how often it had been before. What was seen no more is forgotten. `bytes` is
+/// what is held.
+fn add(seen: &mut Seen, value: &[u8], more: i64, bytes: &mut usize) -> i64 {
     let Some(times) = seen.get_mut(value) else {
+        *bytes -= seen.allocation_size();
         seen.insert(value.into(), more);
+        *bytes += seen.allocation_size() + memory::block(value.len());
         return 0;
     };
     let before = *times;
     *times += more;
     if *times == 0 {
         seen.remove(value);
+        *bytes -= memory::block(value.len());
     }
     before
 }
@@ -166,17 +176,18 @@ impl Accumulator for Distinct {
 
     fn reset(&mut self, group: GroupIndex) {
         self.inner.reset(group);
-        self.seen[group as usize] = HashMap::new();
+        let seen = std::mem::take(&mut self.seen[group as usize]);
+        self.seen_bytes -= seen.allocation_size() + seen.keys().map(|value| memory::block(value.len())).sum::<usize>();
     }
 
     fn clear(&mut self) {
         self.inner.clear();
         self.seen.clear();
+        self.seen_bytes = 0;
     }
 
     fn memory_bytes(&self) -> usize {
-        let entry = size_of::<(Box<[u8]>, i64)>();
-        let held: usize = self.seen.iter().flat_map(HashMap::keys).map(|value| value.len() + entry).sum();
-        held + self.inner.memory_bytes()
+        let own = memory::vec(&self.seen) + self.seen_bytes;
+        own + self.inner.memory_bytes() + self.scratch.memory_bytes()
     }
 }

@@ -18,6 +18,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use super::{Accumulator, GroupIndex, RowNumbers, is_seen};
 use crate::error::{Error, Result};
 use crate::key::table::RowBytes;
+use crate::memory;
 
 /// Which end is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub(super) fn extreme(argument: &DataType, side: Side) -> Result<Box<dyn Accumul
             Box::new(Ordered {
                 rows: RowBytes::new(std::slice::from_ref(argument))?,
                 values: Vec::new(),
+                value_bytes: 0,
                 argument: argument.clone(),
                 side,
             })
@@ -167,7 +169,7 @@ impl<T: ArrowPrimitiveType + Debug> Accumulator for Primitive<T> {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.values.capacity() * size_of::<Option<T::Native>>()
+        memory::vec(&self.values)
     }
 }
 
@@ -176,6 +178,8 @@ impl<T: ArrowPrimitiveType + Debug> Accumulator for Primitive<T> {
 struct Ordered {
     rows: RowBytes,
     values: Vec<Option<Box<[u8]>>>,
+    /// Bytes of the blocks that `values` point to.
+    value_bytes: usize,
     argument: DataType,
     side: Side,
 }
@@ -189,7 +193,9 @@ impl Ordered {
             (Some(order), Side::Greatest) => order == Ordering::Greater,
         };
         if better {
-            *held = Some(value.into());
+            let before = held.replace(value.into());
+            self.value_bytes += memory::block(value.len());
+            self.value_bytes -= before.map_or(0, |before| memory::block(before.len()));
         }
     }
 }
@@ -245,15 +251,16 @@ impl Accumulator for Ordered {
     }
 
     fn reset(&mut self, group: GroupIndex) {
-        self.values[group as usize] = None;
+        let before = self.values[group as usize].take();
+        self.value_bytes -= before.map_or(0, |before| memory::block(before.len()));
     }
 
     fn clear(&mut self) {
         self.values.clear();
+        self.value_bytes = 0;
     }
 
     fn memory_bytes(&self) -> usize {
-        let held: usize = self.values.iter().flatten().map(|value| value.len()).sum();
-        held + self.values.capacity() * size_of::<Option<Box<[u8]>>>()
+        memory::vec(&self.values) + self.value_bytes
     }
 }

@@ -141,7 +141,7 @@ pub trait Accumulator: Send + std::fmt::Debug {
     /// Makes room for none; memory is kept.
     fn clear(&mut self);
 
-    /// Bytes of memory held.
+    /// Bytes of memory held. Takes no longer the more groups there are.
     fn memory_bytes(&self) -> usize;
 }
 

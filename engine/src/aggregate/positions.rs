@@ -13,6 +13,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use super::{Accumulator, GroupIndex, RowNumbers, is_seen};
 use crate::error::{Error, Result};
 use crate::key::table::RowBytes;
+use crate::memory;
 
 /// Which value is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) enum End {
 pub(super) struct Position {
     rows: RowBytes,
     values: Vec<Option<(i64, Box<[u8]>)>>,
+    /// Bytes of the blocks that `values` point to.
+    value_bytes: usize,
     argument: DataType,
     end: End,
 }
@@ -33,7 +36,7 @@ pub(super) struct Position {
 impl Position {
     pub(super) fn new(argument: &DataType, end: End) -> Result<Self> {
         let rows = RowBytes::new(std::slice::from_ref(argument))?;
-        Ok(Self { rows, values: Vec::new(), argument: argument.clone(), end })
+        Ok(Self { rows, values: Vec::new(), value_bytes: 0, argument: argument.clone(), end })
     }
 
     fn offer(&mut self, group: GroupIndex, row: i64, value: &[u8]) {
@@ -44,7 +47,9 @@ impl Position {
             (Some((at, _)), End::Last) => row > *at,
         };
         if better {
-            *held = Some((row, value.into()));
+            let before = held.replace((row, value.into()));
+            self.value_bytes += memory::block(value.len());
+            self.value_bytes -= before.map_or(0, |(_, before)| memory::block(before.len()));
         }
     }
 }
@@ -106,16 +111,17 @@ impl Accumulator for Position {
     }
 
     fn reset(&mut self, group: GroupIndex) {
-        self.values[group as usize] = None;
+        let before = self.values[group as usize].take();
+        self.value_bytes -= before.map_or(0, |(_, before)| memory::block(before.len()));
     }
 
     fn clear(&mut self) {
         self.values.clear();
+        self.value_bytes = 0;
     }
 
     fn memory_bytes(&self) -> usize {
-        let held: usize = self.values.iter().flatten().map(|(_, value)| value.len()).sum();
-        held + self.values.capacity() * size_of::<Option<(i64, Box<[u8]>)>>()
+        memory::vec(&self.values) + self.value_bytes
     }
 }
 

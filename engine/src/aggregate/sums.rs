@@ -18,6 +18,7 @@ use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 
 use super::{Accumulator, GroupIndex, RowNumbers, is_seen};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::sql_type::sql_name;
 
 /// The accumulators of `SUM` over `argument`, with results of type `output`.
@@ -173,7 +174,7 @@ impl<N: Number> Accumulator for Total<N> {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.sums.capacity() * size_of::<N>() + self.counts.capacity() * size_of::<i64>()
+        memory::vec(&self.sums) + memory::vec(&self.counts)
     }
 }
 

@@ -6,5 +6,6 @@
 
 pub mod hash;
 pub mod key_group;
+pub(crate) mod lists;
 pub mod splitter;
 pub mod table;

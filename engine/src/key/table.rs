@@ -19,6 +19,7 @@ use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// The number of a key in its table.
 pub type KeyIndex = u32;
@@ -177,6 +178,17 @@ impl KeyTable {
         }
     }
 
+    /// Bytes of memory held.
+    pub fn memory_bytes(&self) -> usize {
+        let held = match &self.form {
+            Form::Single { .. } => 0,
+            Form::Integer(fixed) => fixed.memory_bytes(),
+            Form::Pair(fixed) => fixed.memory_bytes(),
+            Form::Bytes(keys, _) => keys.memory_bytes(),
+        };
+        held + memory::vec(&self.free)
+    }
+
     /// The numbers in use, ascending.
     pub fn indices(&self) -> Vec<KeyIndex> {
         let used = self.capacity_used();
@@ -218,6 +230,10 @@ impl<K: Copy + Eq> Fixed<K> {
     fn clear(&mut self) {
         self.lookup.clear();
         self.keys.clear();
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.lookup.allocation_size() + memory::vec(&self.keys)
     }
 }
 
@@ -541,6 +557,10 @@ impl ByteKeys {
         self.places.clear();
         self.bytes.clear();
         self.wasted = 0;
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.lookup.allocation_size() + memory::vec(&self.places) + memory::vec(&self.bytes)
     }
 }
 

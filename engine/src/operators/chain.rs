@@ -145,6 +145,23 @@ impl OperatorChain {
         self.nodes.iter().filter_map(|node| node.link.operator.next_time()).min()
     }
 
+    /// Bytes of memory that each operator holds, in the order of the links.
+    pub fn operator_bytes(&self) -> impl Iterator<Item = usize> + '_ {
+        self.nodes.iter().map(|node| node.link.operator.memory_bytes())
+    }
+
+    /// Bytes of what waits between the operators, and of snapshots that nobody has taken.
+    pub fn waiting_bytes(&self) -> usize {
+        let waiting = self.nodes.iter().flat_map(|node| &node.waiting).map(StreamElement::memory_bytes);
+        let snapshots = self.snapshots.iter().flat_map(|(_, operators)| operators).map(OperatorState::memory_bytes);
+        waiting.chain(snapshots).sum()
+    }
+
+    /// Bytes of memory held.
+    pub fn memory_bytes(&self) -> usize {
+        self.operator_bytes().sum::<usize>() + self.waiting_bytes()
+    }
+
     /// The snapshots of all operators for checkpoints whose barrier has passed the chain, in the order of the links.
     pub fn take_snapshots(&mut self) -> Vec<(CheckpointId, Vec<OperatorState>)> {
         std::mem::take(&mut self.snapshots)

@@ -113,6 +113,10 @@ pub trait Operator: Send {
         None
     }
 
+    /// Bytes of memory that its state and what it has still to emit hold now; see [`crate::memory`] for what counts. Asked
+    /// every few batches, so it must not take longer the more rows or keys there are.
+    fn memory_bytes(&self) -> usize;
+
     /// Whether a call may be made now. `Pending` wakes `_waker_cx` later. Only operators with an outside end (sinks)
     /// are ever not ready.
     fn poll_ready(&mut self, _waker_cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -215,6 +219,10 @@ impl<F: RowFunction> Operator for Stateless<F> {
             None => Ok(()),
             Some(_) => Err(Error::internal("a stateless operator was given state")),
         }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        0
     }
 }
 

@@ -94,6 +94,13 @@ impl Operator for SinkOperator {
         self.writer.next_time()
     }
 
+    fn memory_bytes(&self) -> usize {
+        match &self.closing {
+            Closing::Open | Closing::Wanted => 0,
+            Closing::Closed(committables) => committables.iter().map(|of| of.0.capacity()).sum(),
+        }
+    }
+
     fn poll_ready(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.closing != Closing::Wanted {
             return self.writer.poll_ready(waker_cx);

@@ -23,6 +23,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
 use crate::key::key_group::{KeyGroup, KeyGroupRange};
+use crate::memory;
 
 const MAGIC: &[u8; 4] = b"MSST";
 const FORMAT: u16 = 1;
@@ -40,6 +41,12 @@ impl OperatorState {
     /// Whether there is nothing to remember.
     pub fn is_empty(&self) -> bool {
         self.keyed.is_empty() && self.values.is_empty()
+    }
+
+    /// Bytes of memory held.
+    pub fn memory_bytes(&self) -> usize {
+        let keyed: usize = self.keyed.iter().map(|(_, rows)| memory::arrays(rows.columns())).sum();
+        keyed + self.values.iter().map(|(_, value)| memory::vec(value)).sum::<usize>()
     }
 
     /// Adds keyed rows under `name`: the group of each row, and the columns. Rows are ordered by group here.

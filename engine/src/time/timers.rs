@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::memory;
+
 /// Timers with payload `T`, in one time domain.
 #[derive(Debug, Clone)]
 pub struct Timers<T: Ord> {
@@ -50,6 +52,11 @@ impl<T: Ord + Clone> Timers<T> {
     /// How many wait.
     pub fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Bytes of memory held, without what payloads hold themselves.
+    pub fn memory_bytes(&self) -> usize {
+        memory::tree::<(i64, T), ()>(self.pending.len())
     }
 
     /// Whether none waits.

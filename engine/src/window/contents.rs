@@ -5,19 +5,20 @@
 //! cost a call per row and aggregate; so both are only noted, and done in one go when a note would be overtaken: a row for
 //! contents whose result is still to be made, or the end of the call.
 
-use std::collections::HashSet;
-
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Float64Type;
+use hashbrown::HashSet;
 
 use super::groups::Layout;
+use super::kept::{KeptRows, StoredRow};
 use super::{EvictorSpec, TimeWindow, emission};
 use crate::aggregate::{AccumulatorSet, GroupIndex, RowNumbers};
 use crate::batch::EventBatch;
 use crate::error::{Error, Result};
 use crate::key::table::{KeyIndex, KeyTable, RowBytes};
+use crate::memory;
 
 /// The place of a window's contents.
 pub(super) type Slot = u32;
@@ -38,19 +39,7 @@ pub(super) struct Contents {
 #[derive(Debug)]
 enum Form {
     Accumulators { set: AccumulatorSet, noted: Vec<(u32, Slot)> },
-    Rows { codec: RowBytes, columns: Vec<usize>, slots: Vec<Vec<StoredRow>>, evictor: EvictorSpec, ready: Vec<Ready> },
-}
-
-/// A row that a window keeps.
-#[derive(Debug, Clone)]
-pub(super) struct StoredRow {
-    /// Its time.
-    pub(super) time: i64,
-    /// Its number by arrival.
-    pub(super) number: i64,
-    /// Its columns, encoded.
-    pub(super) bytes: Box<[u8]>,
-    delta: f64,
+    Rows { codec: RowBytes, columns: Vec<usize>, kept: KeptRows, evictor: EvictorSpec, ready: Vec<Ready> },
 }
 
 /// A result that is to be made.
@@ -77,7 +66,8 @@ impl Contents {
             Some(evictor) => {
                 let columns = stored_columns(layout);
                 let types: Vec<_> = columns.iter().map(|&at| spec.input.field(at).data_type().clone()).collect();
-                Form::Rows { codec: RowBytes::new(&types)?, columns, slots: Vec::new(), evictor, ready: Vec::new() }
+                let kept = KeptRows::default();
+                Form::Rows { codec: RowBytes::new(&types)?, columns, kept, evictor, ready: Vec::new() }
             }
         };
         Ok(Self { form, free: Vec::new(), used: 0, fired: Vec::new(), awaited: HashSet::new(), dropped: Vec::new() })
@@ -91,7 +81,7 @@ impl Contents {
         });
         match &mut self.form {
             Form::Accumulators { set, .. } => set.resize(self.used as usize),
-            Form::Rows { slots, .. } => slots.resize_with(self.used as usize, Vec::new),
+            Form::Rows { kept, .. } => kept.resize(self.used as usize),
         }
         slot
     }
@@ -105,10 +95,10 @@ impl Contents {
     pub(super) fn add(&mut self, slot: Slot, batch: &EncodedBatch<'_>, row: usize, time: i64, number: i64) {
         match &mut self.form {
             Form::Accumulators { noted, .. } => noted.push((u32::try_from(row).unwrap_or(u32::MAX), slot)),
-            Form::Rows { slots, .. } => {
+            Form::Rows { kept, .. } => {
                 if let Some(rows) = &batch.rows {
                     let bytes = rows.row(row).data().into();
-                    slots[slot as usize].push(StoredRow { time, number, bytes, delta: batch.delta(row) });
+                    kept.push(slot as usize, StoredRow { time, number, bytes, delta: batch.delta(row) });
                 }
             }
         }
@@ -137,12 +127,7 @@ impl Contents {
                 let states = set.states(&[from])?;
                 set.merge(&[to], &states)?;
             }
-            Form::Rows { slots, .. } => {
-                let mut moved = std::mem::take(&mut slots[from as usize]);
-                let into = &mut slots[to as usize];
-                into.append(&mut moved);
-                into.sort_by_key(|row| row.number);
-            }
+            Form::Rows { kept, .. } => kept.merge(from as usize, to as usize),
         }
         self.free_now(from);
         Ok(())
@@ -156,14 +141,13 @@ impl Contents {
                 self.awaited.insert(slot);
                 Ok(())
             }
-            Form::Rows { codec, columns, slots, evictor, ready } => {
-                let rows = &mut slots[slot as usize];
+            Form::Rows { codec, columns, kept, evictor, ready } => {
                 // Where the evictor has left none there is nothing to give out, as if there were no contents.
-                if rows.is_empty() {
+                if kept.of(slot as usize).is_empty() {
                     return Ok(());
                 }
-                evict(*evictor, rows);
-                let values = aggregate(layout, codec, columns, rows)?;
+                kept.evict(slot as usize, *evictor);
+                let values = aggregate(layout, codec, columns, kept.of(slot as usize))?;
                 ready.push(Ready { key, window, values });
                 Ok(())
             }
@@ -217,9 +201,19 @@ impl Contents {
     fn free_now(&mut self, slot: Slot) {
         match &mut self.form {
             Form::Accumulators { set, .. } => set.reset(slot),
-            Form::Rows { slots, .. } => slots[slot as usize] = Vec::new(),
+            Form::Rows { kept, .. } => kept.free(slot as usize),
         }
         self.free.push(slot);
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let held = match &self.form {
+            Form::Accumulators { set, noted } => set.memory_bytes() + memory::vec(noted),
+            Form::Rows { kept, ready, .. } => kept.memory_bytes() + memory::vec(ready),
+        };
+        let noted = memory::vec(&self.fired) + self.awaited.allocation_size() + memory::vec(&self.dropped);
+        held + noted + memory::vec(&self.free)
     }
 
     /// Encodes the columns that rows are kept with.
@@ -258,7 +252,7 @@ impl Contents {
     pub(super) fn stored(&self, slot: Slot) -> &[StoredRow] {
         match &self.form {
             Form::Accumulators { .. } => &[],
-            Form::Rows { slots, .. } => &slots[slot as usize],
+            Form::Rows { kept, .. } => kept.of(slot as usize),
         }
     }
 
@@ -278,7 +272,7 @@ impl Contents {
         (times, numbers): (&[i64], &[i64]),
         columns: &[ArrayRef],
     ) -> Result<()> {
-        let Form::Rows { codec, slots: kept, .. } = &mut self.form else {
+        let Form::Rows { codec, kept, .. } = &mut self.form else {
             return Err(Error::internal("rows were stored where accumulators are kept"));
         };
         let rows = codec.encode(columns)?;
@@ -291,7 +285,7 @@ impl Contents {
         let batch = EncodedBatch { rows: None, delta };
         for (row, (&slot, (&time, &number))) in slots.iter().zip(times.iter().zip(numbers)).enumerate() {
             let bytes = rows.row(row).data().into();
-            kept[slot as usize].push(StoredRow { time, number, bytes, delta: batch.delta(row) });
+            kept.push(slot as usize, StoredRow { time, number, bytes, delta: batch.delta(row) });
         }
         Ok(())
     }
@@ -332,27 +326,6 @@ pub(super) fn stored_columns(layout: &Layout) -> Vec<usize> {
         columns.push(0);
     }
     columns
-}
-
-/// Forgets the rows that the aggregates are not to see.
-fn evict(evictor: EvictorSpec, rows: &mut Vec<StoredRow>) {
-    match evictor {
-        EvictorSpec::Count(keep) => {
-            let surplus = rows.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
-            rows.drain(..surplus);
-        }
-        EvictorSpec::Time(keep) => {
-            let latest = rows.iter().map(|row| row.time).max().unwrap_or(i64::MIN);
-            // Rows of a program without time are all kept, as in Flink.
-            if latest > i64::MIN {
-                rows.retain(|row| row.time > latest.saturating_sub(keep));
-            }
-        }
-        EvictorSpec::Delta { threshold, .. } => {
-            let Some(last) = rows.last().map(|row| row.delta) else { return };
-            rows.retain(|row| (last - row.delta).abs() < threshold);
-        }
-    }
 }
 
 /// The aggregates over rows that are kept.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::key::hash::hash_rows;
 use crate::key::key_group::{KeyGroup, MaxParallelism};
 use crate::key::table::KeyTable;
+use crate::memory;
 
 /// What is the same for all groups of an aggregation.
 #[derive(Debug, Clone)]
@@ -67,6 +68,15 @@ pub(super) struct Recollection {
     states: Vec<ArrayRef>,
 }
 
+impl Recollection {
+    pub(super) fn memory_bytes(&self) -> usize {
+        memory::arrays(&self.keys) + self.rows.get_buffer_memory_size() + memory::arrays(&self.states)
+    }
+}
+
+/// A table with room for so many times the groups that there are is not worth keeping.
+const OVERSIZED: usize = 8;
+
 /// Keys, and what is known of each.
 #[derive(Debug)]
 pub(super) struct Groups {
@@ -102,7 +112,13 @@ impl Groups {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.accumulators.memory_bytes() + self.rows.capacity() * size_of::<i64>()
+        let addressed = self.accumulators.memory_bytes() + memory::vec(&self.rows);
+        self.keys.memory_bytes() + addressed + memory::vec(&self.found)
+    }
+
+    /// Whether it has room for far more groups than there were since it was cleared.
+    pub(super) fn is_oversized(&self) -> bool {
+        self.rows.len() < self.rows.capacity() / OVERSIZED && self.memory_bytes() > memory::KEPT_WHEN_EMPTY
     }
 
     /// Adds rows, or partials in the global phase.

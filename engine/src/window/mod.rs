@@ -28,10 +28,12 @@ use crate::aggregate::AggregateSpec;
 use crate::operators::ProcessingTime;
 
 pub mod assigner;
+mod calendar;
 mod contents;
 mod emission;
 pub mod grid;
 pub mod groups;
+mod kept;
 mod rows;
 pub mod session;
 mod stored;

@@ -13,13 +13,13 @@
 //! The rules are those of [`super::triggered`]: sessions that overlap or touch merge, a row is late when the session
 //! it would make has ended and it meets none that is open.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
 use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow::datatypes::{Field, TimestampMillisecondType};
 
+use super::calendar::{Calendar, Filed};
 use super::groups::{Layout, window_field};
 use super::{Phase, SessionGap, TimeSource, TimeWindow, TriggerSpec, WindowAggregateSpec, WindowSpec, emission, rows};
 use crate::aggregate::{AccumulatorSet, GroupIndex, RowNumbers};
@@ -27,7 +27,9 @@ use crate::batch::EventBatch;
 use crate::element::{Barrier, Watermark};
 use crate::error::{Error, Result};
 use crate::key::key_group::MaxParallelism;
+use crate::key::lists::KeyedLists;
 use crate::key::table::{KeyIndex, KeyTable};
+use crate::memory;
 use crate::operators::{InputId, Operator, OperatorContext, PortId, Progress};
 use crate::state::{OperatorState, decode_numbers, encode_numbers};
 
@@ -43,12 +45,11 @@ pub struct SessionWindows {
     /// By key: the session that rows are most likely to meet.
     open: Vec<Option<Session>>,
     /// By key: the others.
-    others: BTreeMap<KeyIndex, Vec<Session>>,
+    others: KeyedLists<Session>,
     accumulators: AccumulatorSet,
     free: Vec<GroupIndex>,
     used: GroupIndex,
-    calendar: BTreeMap<i64, Vec<Filed>>,
-    bucket_width: i64,
+    calendar: Calendar,
     watermark: i64,
     next_row: i64,
     ended: Vec<(KeyIndex, Session)>,
@@ -64,13 +65,6 @@ struct Session {
     group: GroupIndex,
     /// The bucket that it is filed in. Entries for it in other buckets are of sessions that it has taken over.
     bucket: i64,
-}
-
-/// A session that may have ended by the time its bucket is reached.
-#[derive(Debug, Clone, Copy)]
-struct Filed {
-    key: KeyIndex,
-    group: GroupIndex,
 }
 
 impl Session {
@@ -104,12 +98,11 @@ impl SessionWindows {
             layout,
             gap,
             open: Vec::new(),
-            others: BTreeMap::new(),
+            others: KeyedLists::new(),
             accumulators,
             free: Vec::new(),
             used: 0,
-            calendar: BTreeMap::new(),
-            bucket_width: (gap / 16).max(1),
+            calendar: Calendar::new((gap / 16).max(1)),
             watermark: i64::MIN,
             next_row: 0,
             ended: Vec::new(),
@@ -135,7 +128,7 @@ impl SessionWindows {
             {
                 // A row inside the open session, or one that moves its end where no other session can be met.
                 match time.checked_add(self.gap) {
-                    Some(end) if end <= session.end || !self.others.contains_key(&key) => {
+                    Some(end) if end <= session.end || !self.others.has(key) => {
                         session.end = end.max(session.end);
                         pending.groups.push(session.group);
                         continue;
@@ -169,18 +162,7 @@ impl SessionWindows {
             met.push(session);
             self.open[key as usize] = None;
         }
-        if let Some(others) = self.others.get_mut(&key) {
-            others.retain(|other| {
-                let meets = other.window().intersects(own);
-                if meets {
-                    met.push(*other);
-                }
-                !meets
-            });
-            if others.is_empty() {
-                self.others.remove(&key);
-            }
-        }
+        self.others.take_from(key, |others| met.extend(others.extract_if(.., |other| other.window().intersects(own))));
         let session = match met.as_slice() {
             [] if end - 1 <= self.watermark => {
                 pending.late.push(u32::try_from(pending.groups.len()).unwrap_or(u32::MAX));
@@ -198,7 +180,7 @@ impl SessionWindows {
         };
         pending.groups.push(session.group);
         if let Some(before) = self.open[key as usize].replace(session) {
-            self.others.entry(key).or_default().push(before);
+            self.others.push(key, before);
         }
         Ok(())
     }
@@ -227,8 +209,7 @@ impl SessionWindows {
     }
 
     fn file(&mut self, key: KeyIndex, session: &mut Session) {
-        session.bucket = (session.end - 1).div_euclid(self.bucket_width);
-        self.calendar.entry(session.bucket).or_default().push(Filed { key, group: session.group });
+        session.bucket = self.calendar.file(session.end, Filed { key, group: session.group });
     }
 
     /// Updates the accumulators with the rows that were assigned since the last time.
@@ -250,13 +231,8 @@ impl SessionWindows {
 
     /// Collects the sessions that the watermark has passed, in the order of their ends.
     fn collect_ended(&mut self) {
-        let reached = self.watermark.div_euclid(self.bucket_width);
         let mut filed_again: Vec<(KeyIndex, Session)> = Vec::new();
-        while let Some(bucket) = self.calendar.first_entry() {
-            if *bucket.key() > reached {
-                break;
-            }
-            let (number, filed) = bucket.remove_entry();
+        while let Some((number, filed)) = self.calendar.pop_reached(self.watermark) {
             for Filed { key, group } in filed {
                 // One that is not there has been taken over by another, which is filed itself.
                 match self.session_of(key, group).filter(|session| session.bucket == number) {
@@ -277,22 +253,19 @@ impl SessionWindows {
 
     fn session_of(&self, key: KeyIndex, group: GroupIndex) -> Option<Session> {
         let open = self.open.get(key as usize).copied().flatten().filter(|of| of.group == group);
-        open.or_else(|| self.others.get(&key)?.iter().copied().find(|of| of.group == group))
+        open.or_else(|| self.others.get(key).iter().copied().find(|of| of.group == group))
     }
 
     fn session_of_mut(&mut self, key: KeyIndex, group: GroupIndex) -> Option<&mut Session> {
         let open = self.open.get_mut(key as usize).and_then(Option::as_mut).filter(|of| of.group == group);
-        open.or_else(|| self.others.get_mut(&key)?.iter_mut().find(|of| of.group == group))
+        open.or_else(|| self.others.get_mut(key).iter_mut().find(|of| of.group == group))
     }
 
     fn end(&mut self, key: KeyIndex, session: Session) {
         if self.open[key as usize] == Some(session) {
-            self.open[key as usize] = self.others.get_mut(&key).and_then(Vec::pop);
-        } else if let Some(others) = self.others.get_mut(&key) {
-            others.retain(|other| *other != session);
-        }
-        if self.others.get(&key).is_some_and(Vec::is_empty) {
-            self.others.remove(&key);
+            self.open[key as usize] = self.others.take_from(key, Vec::pop);
+        } else {
+            self.others.take_from(key, |others| others.retain(|other| *other != session));
         }
         self.ended.push((key, session));
     }
@@ -318,7 +291,17 @@ impl SessionWindows {
         self.emitted = 0;
         let keys = self.ended.drain(..).map(|(key, _)| key).collect();
         self.forget_empty_keys(keys);
+        self.give_back_memory()?;
         Ok(Progress::Done)
+    }
+
+    /// Begins anew when no session is left of very many.
+    fn give_back_memory(&mut self) -> Result<()> {
+        if self.keys.is_empty() && self.memory_bytes() > memory::KEPT_WHEN_EMPTY {
+            let empty = Self::new(Arc::clone(&self.layout.spec), self.layout.max_parallelism)?;
+            *self = Self { watermark: self.watermark, next_row: self.next_row, ..empty };
+        }
+        Ok(())
     }
 
     /// Gives back the numbers of those keys that have no session.
@@ -326,7 +309,7 @@ impl SessionWindows {
         keys.sort_unstable();
         keys.dedup();
         for key in keys {
-            if self.open[key as usize].is_none() && !self.others.contains_key(&key) {
+            if self.open[key as usize].is_none() && !self.others.has(key) {
                 self.keys.remove(key);
             }
         }
@@ -334,7 +317,9 @@ impl SessionWindows {
 
     fn sessions(&self) -> Vec<(KeyIndex, Session)> {
         let open = (0..).zip(&self.open).filter_map(|(key, session)| Some((key, (*session)?)));
-        let others = self.others.iter().flat_map(|(key, others)| others.iter().map(|session| (*key, *session)));
+        let others = self.others.iter().flat_map(|(key, others)| others.iter().map(move |session| (key, *session)));
+        let mut others: Vec<(KeyIndex, Session)> = others.collect();
+        others.sort_by_key(|(key, _)| *key);
         open.chain(others).collect()
     }
 
@@ -356,7 +341,7 @@ impl SessionWindows {
             let session = self.begin(key, TimeWindow { start: starts.value(row), end: ends.value(row) });
             groups.push(session.group);
             if let Some(before) = self.open[key as usize].replace(session) {
-                self.others.entry(key).or_default().push(before);
+                self.others.push(key, before);
             }
         }
         self.accumulators.merge(&groups, &columns[keys + 2..])
@@ -433,5 +418,11 @@ impl Operator for SessionWindows {
             part.keyed_as(&spec.name, SESSIONS, &fields)?.into_iter().try_for_each(|rows| self.load(rows))?;
         }
         Ok(())
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let by_key = self.keys.memory_bytes() + memory::vec(&self.open) + self.others.memory_bytes();
+        let by_group = self.accumulators.memory_bytes() + memory::vec(&self.free) + self.calendar.memory_bytes();
+        by_key + by_group + memory::vec(&self.ended) + memory::vec(&self.found) + memory::vec(&self.groups)
     }
 }

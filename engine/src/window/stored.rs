@@ -14,7 +14,8 @@ use arrow::array::{Array, ArrayRef, Float64Array, Int8Array, Int64Array, RecordB
 use arrow::datatypes::{DataType, Field, Float64Type, Int8Type, Int64Type};
 
 use super::TimeWindow;
-use super::contents::{Slot, StoredRow, stored_columns};
+use super::contents::{Slot, stored_columns};
+use super::kept::StoredRow;
 use super::trigger::TriggerState;
 use super::triggered::{TriggeredWindows, Window};
 use crate::error::{Error, Result};
@@ -37,8 +38,8 @@ impl TriggeredWindows {
     pub(super) fn store(&self) -> Result<OperatorState> {
         let mut state = OperatorState::default();
         let mut all: Vec<(KeyIndex, Window)> = Vec::new();
-        for (key, windows) in &self.windows {
-            all.extend(windows.iter().map(|window| (*key, window.clone())));
+        for (key, windows) in self.windows.iter() {
+            all.extend(windows.iter().map(|window| (key, window.clone())));
         }
         all.sort_by_key(|(key, of)| (*key, of.window));
         self.store_windows(&mut state, &all)?;
@@ -182,15 +183,14 @@ impl TriggeredWindows {
                 last: last.is_valid(row).then(|| last.value(row)),
                 deadline: deadline.is_valid(row).then(|| deadline.value(row)),
             };
-            self.windows.entry(key).or_default().push(Window { window, slot: None, trigger });
+            self.windows.push(key, Window { window, slot: None, trigger });
         }
         Ok(())
     }
 
     /// The slot of a stored window, made if need be.
     fn slot_of(&mut self, key: KeyIndex, window: TimeWindow) -> Result<Slot> {
-        let found = self.windows.get_mut(&key).and_then(|windows| windows.iter_mut().find(|of| of.window == window));
-        match found {
+        match self.windows.get_mut(key).iter_mut().find(|of| of.window == window) {
             Some(of) => Ok(*of.slot.get_or_insert_with(|| self.contents.allocate())),
             None => Err(self.broken("it has contents of a window that it does not list")),
         }

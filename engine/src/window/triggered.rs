@@ -17,7 +17,6 @@
 //! - A timer fires when its clock advances, never at once.
 //! - Purging forgets contents; the trigger's state and the session stay until clean-up.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
@@ -34,7 +33,9 @@ use crate::batch::EventBatch;
 use crate::element::{Barrier, Watermark};
 use crate::error::{Error, Result};
 use crate::key::key_group::MaxParallelism;
+use crate::key::lists::KeyedLists;
 use crate::key::table::{KeyIndex, KeyTable};
+use crate::memory;
 use crate::operators::{InputId, Operator, OperatorContext, PortId, ProcessingTime, Progress};
 use crate::state::OperatorState;
 use crate::time::timers::Timers;
@@ -44,7 +45,7 @@ use crate::time::timers::Timers;
 pub struct TriggeredWindows {
     pub(super) layout: Layout,
     pub(super) keys: KeyTable,
-    pub(super) windows: HashMap<KeyIndex, Vec<Window>>,
+    pub(super) windows: KeyedLists<Window>,
     pub(super) contents: Contents,
     pub(super) event_timers: Timers<(KeyIndex, TimeWindow)>,
     pub(super) clock_timers: Timers<(KeyIndex, TimeWindow)>,
@@ -79,6 +80,15 @@ struct AtWork {
     late: Vec<u32>,
 }
 
+impl AtWork {
+    fn memory_bytes(&self) -> usize {
+        self.batch.memory_bytes()
+            + self.times.len() * size_of::<i64>()
+            + memory::vec(&self.keys)
+            + memory::vec(&self.late)
+    }
+}
+
 impl TriggeredWindows {
     /// An empty operator for `spec`.
     pub fn new(spec: Arc<WindowAggregateSpec>, max_parallelism: MaxParallelism) -> Result<Self> {
@@ -105,7 +115,7 @@ impl TriggeredWindows {
             keys: KeyTable::new(types)?,
             contents: Contents::new(&layout)?,
             layout,
-            windows: HashMap::new(),
+            windows: KeyedLists::new(),
             event_timers: Timers::new(),
             clock_timers: Timers::new(),
             watermark: i64::MIN,
@@ -219,7 +229,7 @@ impl TriggeredWindows {
 
     /// The window that `window` becomes when it is merged with those of `key` that it meets.
     fn merged_with(&self, key: KeyIndex, window: TimeWindow) -> TimeWindow {
-        let met = self.windows.get(&key).into_iter().flatten().filter(|other| other.window.intersects(window));
+        let met = self.windows.get(key).iter().filter(|other| other.window.intersects(window));
         met.fold(window, |merged, other| merged.cover(other.window))
     }
 
@@ -233,7 +243,7 @@ impl TriggeredWindows {
     ) -> Result<()> {
         let at = self.open(key, window, work, cx)?;
         let row = work.next;
-        let slot = match self.windows[&key][at].slot {
+        let slot = match self.windows.get(key)[at].slot {
             Some(slot) if self.contents.is_awaited(slot) => {
                 self.flush(Some((&work.batch, work.first_row)), cx)?;
                 slot
@@ -246,7 +256,7 @@ impl TriggeredWindows {
         let delta = self.layout.spec.trigger.delta_column().map(|column| work.batch.rows.column(column));
         let delta = delta.map(|column| delta_of(column, row)).filter(|value| !value.is_nan());
         let time = work.times[row];
-        if let Some(of) = self.windows.get_mut(&key).and_then(|windows| windows.get_mut(at)) {
+        if let Some(of) = self.windows.get_mut(key).get_mut(at) {
             of.slot = Some(slot);
         }
         let outcome = self
@@ -264,15 +274,16 @@ impl TriggeredWindows {
         work: &AtWork,
         cx: &mut OperatorContext<'_>,
     ) -> Result<usize> {
-        let windows = self.windows.entry(key).or_default();
+        let windows = self.windows.get(key);
         if let Some(at) = windows.iter().position(|of| of.window == window) {
             return Ok(at);
         }
         if self.layout.spec.window.merges() && windows.iter().any(|of| of.window.intersects(window)) {
             return self.merge_into(key, window, work, cx);
         }
-        windows.push(Window { window, slot: None, trigger: TriggerState::default() });
-        Ok(windows.len() - 1)
+        let at = windows.len();
+        self.windows.push(key, Window { window, slot: None, trigger: TriggerState::default() });
+        Ok(at)
     }
 
     /// Merges the sessions of `key` that lie in `window`.
@@ -284,10 +295,8 @@ impl TriggeredWindows {
         cx: &mut OperatorContext<'_>,
     ) -> Result<usize> {
         self.flush(Some((&work.batch, work.first_row)), cx)?;
-        let windows = self.windows.entry(key).or_default();
-        let (merged, apart): (Vec<Window>, Vec<Window>) =
-            std::mem::take(windows).into_iter().partition(|of| of.window.intersects(window));
-        *windows = apart;
+        let merged: Vec<Window> =
+            self.windows.take_from(key, |windows| windows.extract_if(.., |of| of.window.intersects(window)).collect());
         let states: Vec<TriggerState> = merged.iter().map(|of| of.trigger).collect();
         let trigger = self.layout.spec.trigger.clone();
         for mut of in merged.iter().cloned() {
@@ -312,9 +321,8 @@ impl TriggeredWindows {
                 self.contents.merge(other, into)?;
             }
         }
-        let windows = self.windows.entry(key).or_default();
-        windows.push(Window { window, slot, trigger: state });
-        Ok(windows.len() - 1)
+        self.windows.push(key, Window { window, slot, trigger: state });
+        Ok(self.windows.get(key).len() - 1)
     }
 
     /// Asks the trigger of a window and carries out its wishes about timers.
@@ -325,9 +333,7 @@ impl TriggeredWindows {
         now: ProcessingTime,
         call: impl FnOnce(&super::TriggerSpec, &mut TriggerState, &mut TriggerContext<'_>) -> Outcome,
     ) -> Outcome {
-        let Some(of) = self.windows.get_mut(&key).and_then(|windows| windows.get_mut(at)) else {
-            return Outcome::default();
-        };
+        let Some(of) = self.windows.get_mut(key).get_mut(at) else { return Outcome::default() };
         let window = of.window;
         let mut context = TriggerContext { window, watermark: self.watermark, now: now.0, timers: &mut self.requests };
         let outcome = call(&self.layout.spec.trigger, &mut of.trigger, &mut context);
@@ -348,7 +354,7 @@ impl TriggeredWindows {
 
     /// Gives out and forgets contents as the trigger has answered.
     fn carry_out(&mut self, key: KeyIndex, at: usize, outcome: Outcome) -> Result<()> {
-        let Some(of) = self.windows.get_mut(&key).and_then(|windows| windows.get_mut(at)) else { return Ok(()) };
+        let Some(of) = self.windows.get_mut(key).get_mut(at) else { return Ok(()) };
         if outcome.fire
             && let Some(slot) = of.slot
         {
@@ -368,8 +374,8 @@ impl TriggeredWindows {
     }
 
     fn forget(&mut self, key: KeyIndex, at: usize) {
-        let Some(windows) = self.windows.get_mut(&key) else { return };
-        let gone = windows.swap_remove(at);
+        let gone = self.windows.take_from(key, |windows| (at < windows.len()).then(|| windows.swap_remove(at)));
+        let Some(gone) = gone else { return };
         if let Some(slot) = gone.slot {
             self.contents.free(slot);
         }
@@ -378,8 +384,7 @@ impl TriggeredWindows {
 
     /// Gives a key's number back when its last window is gone.
     fn desert_if_empty(&mut self, key: KeyIndex) {
-        if self.windows.get(&key).is_none_or(Vec::is_empty) {
-            self.windows.remove(&key);
+        if !self.windows.has(key) {
             self.deserted.push(key);
         }
     }
@@ -414,19 +419,26 @@ impl TriggeredWindows {
             cx.out.emit(PortId::MAIN, results);
         }
         if self.at_work.is_none() && batch.is_none() {
-            self.give_back_keys();
+            self.give_back_keys()?;
         }
         Ok(())
     }
 
-    fn give_back_keys(&mut self) {
+    /// Gives back the numbers of keys that have no window, and the memory when no key is left of very many.
+    fn give_back_keys(&mut self) -> Result<()> {
         self.deserted.sort_unstable();
         self.deserted.dedup();
         for key in std::mem::take(&mut self.deserted) {
-            if !self.windows.contains_key(&key) {
+            if !self.windows.has(key) {
                 self.keys.remove(key);
             }
         }
+        let is_empty = self.keys.is_empty() && self.event_timers.is_empty() && self.clock_timers.is_empty();
+        if is_empty && self.memory_bytes() > memory::KEPT_WHEN_EMPTY {
+            let empty = Self::new(Arc::clone(&self.layout.spec), self.layout.max_parallelism)?;
+            *self = Self { watermark: self.watermark, clock: self.clock, next_row: self.next_row, ..empty };
+        }
+        Ok(())
     }
 
     /// Fires timers that are due until the output is full.
@@ -457,8 +469,7 @@ impl TriggeredWindows {
         window: TimeWindow,
         now: ProcessingTime,
     ) -> Result<()> {
-        let place = |windows: &Vec<Window>| windows.iter().position(|of| of.window == window);
-        let Some(at) = self.windows.get(&key).and_then(place) else { return Ok(()) };
+        let Some(at) = self.windows.get(key).iter().position(|of| of.window == window) else { return Ok(()) };
         let outcome = self.ask(key, at, now, |trigger, state, context| match domain {
             TimeDomain::Event => trigger.on_event_time(state, time, context),
             TimeDomain::Processing => trigger.on_processing_time(state, time, context),
@@ -518,7 +529,7 @@ impl Operator for TriggeredWindows {
         }
         let progress = self.take_in(cx)?;
         if progress == Progress::Done {
-            self.give_back_keys();
+            self.give_back_keys()?;
         }
         Ok(progress)
     }
@@ -537,5 +548,12 @@ impl Operator for TriggeredWindows {
 
     fn next_time(&self) -> Option<ProcessingTime> {
         self.clock_timers.next_time().map(|time| ProcessingTime(time.saturating_add(1)))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let by_key = self.keys.memory_bytes() + self.windows.memory_bytes() + memory::vec(&self.deserted);
+        let timers = self.event_timers.memory_bytes() + self.clock_timers.memory_bytes();
+        let at_work = self.at_work.as_ref().map_or(0, AtWork::memory_bytes);
+        by_key + self.contents.memory_bytes() + timers + at_work + memory::vec(&self.requests)
     }
 }

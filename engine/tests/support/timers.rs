@@ -135,4 +135,8 @@ impl Operator for TimerOperator {
         }
         Ok(())
     }
+
+    fn memory_bytes(&self) -> usize {
+        self.timers.memory_bytes()
+    }
 }

@@ -77,6 +77,10 @@ impl Operator for Copies {
     fn next_time(&self) -> Option<ProcessingTime> {
         Some(ProcessingTime(i64::try_from(self.copies).unwrap() * 100))
     }
+
+    fn memory_bytes(&self) -> usize {
+        self.left.iter().map(EventBatch::memory_bytes).sum()
+    }
 }
 
 /// Writes down what leaves a chain.
@@ -205,6 +209,26 @@ fn snapshots_and_completions_reach_every_operator() {
     let mut restored = branches();
     restored.restore(vec![vec![], vec![states[1].clone()]]).unwrap();
     assert_eq!(restored.next_time(), Some(ProcessingTime(300)), "it was given one part");
+}
+
+#[test]
+fn what_waits_in_a_chain_and_what_its_operators_hold_is_accounted() {
+    let (mut chain, mut log) = (branches(), Log::default());
+    assert_eq!(chain.memory_bytes(), 0);
+    chain.push(StreamElement::Batch(batch(&[1, 2, 3])));
+    assert_eq!((chain.waiting_bytes(), chain.operator_bytes().sum::<usize>()), (24, 0));
+    chain.step(0, ProcessingTime(0), &mut log).unwrap();
+    chain.step(1, ProcessingTime(0), &mut log).unwrap();
+    // The copier makes six rows of three and has given out one.
+    assert_eq!((chain.waiting_bytes(), chain.operator_bytes().collect::<Vec<_>>()), (0, vec![0, 40]));
+    run(&mut chain, 0, &mut log);
+    assert_eq!(chain.memory_bytes(), 0);
+    chain.push(StreamElement::Barrier(Barrier { id: CheckpointId(1) }));
+    chain.checkpoint_completed(CheckpointId(7)).unwrap();
+    run(&mut chain, 0, &mut log);
+    assert_eq!(chain.waiting_bytes(), 8, "a snapshot that nobody has taken");
+    chain.take_snapshots();
+    assert_eq!(chain.waiting_bytes(), 0);
 }
 
 #[test]

@@ -19,7 +19,6 @@
 //! it is sent before the watermark that ends its pane. Tables that hardly reduce rows are left out for a while, see
 //! `shortcut`.
 
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::UInt32Array;
@@ -27,7 +26,8 @@ use arrow::array::cast::AsArray;
 use arrow::datatypes::Int64Type;
 
 use self::arithmetic::{Grid, Needed};
-use self::running::{Panes, Running};
+use self::panes::Panes;
+use self::running::Running;
 use self::shortcut::Shortcut;
 use super::groups::{Groups, Layout};
 use super::rows::{self, Paned};
@@ -37,10 +37,12 @@ use crate::batch::EventBatch;
 use crate::element::{Barrier, Watermark};
 use crate::error::{Error, Result};
 use crate::key::key_group::MaxParallelism;
+use crate::memory;
 use crate::operators::{InputId, Operator, OperatorContext, PortId, ProcessingTime, Progress};
 use crate::state::OperatorState;
 
 mod arithmetic;
+mod panes;
 mod running;
 mod shortcut;
 mod stored;
@@ -90,6 +92,12 @@ struct Emission {
     at: usize,
 }
 
+impl Emission {
+    fn memory_bytes(&self) -> usize {
+        self.pane.as_ref().map_or(0, Groups::memory_bytes) + memory::vec(&self.left)
+    }
+}
+
 impl GridWindows {
     /// Whether this operator can do what `spec` asks for.
     pub fn can_run(spec: &WindowAggregateSpec) -> bool {
@@ -122,7 +130,7 @@ impl GridWindows {
             running: Running::new(&layout)?,
             layout,
             grid,
-            panes: Panes::new(),
+            panes: Panes::default(),
             emission: None,
             goal: Goal::Fire,
             clock: i64::MIN,
@@ -250,14 +258,9 @@ impl GridWindows {
                 return Ok(());
             }
         }
-        let groups = match self.panes.entry((pane.end, pane.start)) {
-            Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(vacant) => match self.spare.pop() {
-                Some(spare) => vacant.insert(spare),
-                None => vacant.insert(Groups::new(&self.layout)?),
-            },
-        };
-        groups.take_in(&self.layout, part, numbers)
+        let (layout, spare) = (&self.layout, &mut self.spare);
+        let make = || spare.pop().map_or_else(|| Groups::new(layout), Ok);
+        self.panes.change(pane, make, |groups| groups.take_in(layout, part, numbers))
     }
 
     /// Works towards `goal` until it is reached or the output is full.
@@ -305,8 +308,9 @@ impl GridWindows {
         Ok(())
     }
 
+    /// Keeps a table for the next pane, unless that is likely to need far less.
     fn recycle(&mut self, mut groups: Groups) {
-        if self.spare.len() < SPARE_TABLES_MAX {
+        if self.spare.len() < SPARE_TABLES_MAX && !groups.is_oversized() {
             groups.clear();
             self.spare.push(groups);
         }
@@ -325,9 +329,9 @@ impl GridWindows {
     }
 
     fn fire_pane(&mut self) -> bool {
-        match self.panes.first_key_value() {
-            Some((&(end, start), _)) if self.has_passed(end) => {
-                self.emit_pane(TimeWindow { start, end });
+        match self.panes.first() {
+            Some(pane) if self.has_passed(pane.end) => {
+                self.emit_pane(pane);
                 true
             }
             Some(_) | None => false,
@@ -335,7 +339,7 @@ impl GridWindows {
     }
 
     fn emit_pane(&mut self, window: TimeWindow) {
-        if let Some(groups) = self.panes.remove(&(window.end, window.start)) {
+        if let Some(groups) = self.panes.remove(window) {
             let left = groups.live();
             if let Some(shortcut) = &mut self.shortcut {
                 shortcut.learn(groups.num_rows(), left.len());
@@ -359,29 +363,32 @@ impl GridWindows {
     }
 
     fn drop_panes_of_fired_windows(&mut self) -> Result<()> {
-        while let Some(first) = self.panes.first_entry() {
-            let &(end, start) = first.key();
-            match self.grid.needed(TimeWindow { start, end }) {
+        while let Some(first) = self.panes.first() {
+            match self.grid.needed(first) {
                 Needed::Until(end) if end - 1 > self.fired => return Ok(()),
                 Needed::Until(_) | Needed::InNoWindow | Needed::Beyond => {}
             }
-            let pane = first.remove();
-            self.running.leave(start, &pane)?;
-            self.recycle(pane);
+            if let Some(groups) = self.panes.remove(first) {
+                self.running.leave(first.start, &groups)?;
+                self.recycle(groups);
+            }
         }
-        self.running.clear();
-        Ok(())
+        self.running.clear(&self.layout)
     }
 
     fn fire_cumulating(&mut self, step: i64) -> Result<bool> {
-        let Some(window) = self.next_step() else { return Ok(false) };
+        let Some(window) = self.next_step() else {
+            // The last step of the last window is out.
+            self.running.clear(&self.layout)?;
+            return Ok(false);
+        };
         if !self.has_passed(window.end) {
             return Ok(false);
         }
         if window.start != self.running.start {
-            self.running.clear();
+            self.running.clear(&self.layout)?;
         }
-        if let Some(groups) = self.panes.remove(&(window.end, window.end - step)) {
+        if let Some(groups) = self.panes.remove(TimeWindow { start: window.end - step, end: window.end }) {
             self.running.merge(&groups)?;
             self.recycle(groups);
         }
@@ -402,7 +409,7 @@ impl GridWindows {
 
     /// The end of the next window to fire that has a row in it.
     fn next_end(&self) -> Option<i64> {
-        let first_pane = || self.panes.first_key_value().map(|(&(end, _), _)| end);
+        let first_pane = || self.panes.first().map(|pane| pane.end);
         match self.grid {
             Grid::Tumbling { .. } | Grid::Attached { .. } => first_pane(),
             // A window that ended before the clock came here is not fired for a row that came after.
@@ -421,26 +428,19 @@ impl GridWindows {
         if !self.running.groups().is_empty() && end - start < max_size {
             return Some(TimeWindow { start, end: end + step });
         }
-        let (&(end, start), _) = self.panes.first_key_value()?;
+        let TimeWindow { start, end } = self.panes.first()?;
         Some(TimeWindow { start: super::assigner::window_start(start, offset, max_size)?, end })
     }
 
     /// Prepares the earliest local table to be sent on, if there are more than `groups` groups.
     fn shrink(&mut self, groups: usize) -> bool {
-        let held: usize = self.panes.values().map(Groups::len).sum();
-        match self.panes.first_key_value().filter(|_| held > groups) {
-            Some((&(end, start), _)) => {
-                self.emit_pane(TimeWindow { start, end });
+        match self.panes.first().filter(|_| self.panes.num_groups() > groups) {
+            Some(pane) => {
+                self.emit_pane(pane);
                 true
             }
             None => false,
         }
-    }
-
-    /// Bytes that the tables hold.
-    pub fn memory_bytes(&self) -> usize {
-        let panes: usize = self.panes.values().map(Groups::memory_bytes).sum();
-        panes + self.running.memory_bytes()
     }
 }
 
@@ -503,6 +503,13 @@ impl Operator for GridWindows {
             TimeSource::Column(_) | TimeSource::Record => None,
             TimeSource::Processing => self.next_end().map(ProcessingTime),
         }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let spare: usize = self.spare.iter().map(Groups::memory_bytes).sum();
+        let emission = self.emission.as_ref().map_or(0, Emission::memory_bytes);
+        let shortcut = self.shortcut.as_ref().map_or(0, Shortcut::memory_bytes);
+        self.panes.memory_bytes() + self.running.memory_bytes() + spare + emission + shortcut
     }
 }
 

@@ -15,18 +15,15 @@
 //! was known of its keys; a table for every suffix would take the square of the panes in memory. When no pane is left in
 //! front, the *turn* makes a front of the panes of the back. The result of a window is front and back together.
 
-use std::collections::BTreeMap;
-
 use arrow::array::ArrayRef;
 
 use super::super::groups::{Groups, Layout, Recollection};
 use super::super::{TimeWindow, WindowSpec};
+use super::panes::Panes;
 use crate::aggregate::RowNumbers;
 use crate::batch::EventBatch;
 use crate::error::Result;
-
-/// Panes by end and start, so that the first is the next to be done with.
-pub(super) type Panes = BTreeMap<(i64, i64), Groups>;
+use crate::memory;
 
 /// The aggregates over the panes of a window. Panes belong to it from `start` to `end`.
 #[derive(Debug)]
@@ -49,6 +46,8 @@ struct Stacks {
     front: Groups,
     /// What was known of the keys of each pane in front before it was merged, the first pane last.
     known_before: Vec<(i64, Recollection)>,
+    /// Bytes of what is in `known_before`.
+    known_bytes: usize,
     /// Where the back begins.
     middle: i64,
     back: Groups,
@@ -69,6 +68,7 @@ impl Running {
             Form::Stacks(Box::new(Stacks {
                 front: table,
                 known_before: Vec::new(),
+                known_bytes: 0,
                 middle: i64::MIN,
                 back: Groups::new(layout)?,
                 together: Groups::new(layout)?,
@@ -137,10 +137,10 @@ impl Running {
     pub(super) fn slide_to(&mut self, window: TimeWindow, panes: &Panes) -> Result<()> {
         let entering = TimeWindow { start: self.end.max(window.start), end: window.end };
         match &mut self.form {
-            Form::Table(table) => within(panes, entering).try_for_each(|(_, pane)| table.merge_groups(pane))?,
+            Form::Table(table) => panes.within(entering).try_for_each(|(_, pane)| table.merge_groups(pane))?,
             Form::Stacks(stacks) => {
                 stacks.forget_before(window.start, entering.start, panes)?;
-                within(panes, entering).try_for_each(|(_, pane)| stacks.back.merge_groups(pane))?;
+                panes.within(entering).try_for_each(|(_, pane)| stacks.back.merge_groups(pane))?;
                 stacks.put_together()?;
             }
         }
@@ -148,27 +148,32 @@ impl Running {
         Ok(())
     }
 
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    /// Forgets everything, and keeps only memory that is not worth giving back.
+    pub(super) fn clear(&mut self, layout: &Layout) -> Result<()> {
+        if self.memory_bytes() > memory::KEPT_WHEN_EMPTY {
+            *self = Self::new(layout)?;
+            return Ok(());
+        }
         (self.start, self.end) = (i64::MIN, i64::MIN);
         match &mut self.form {
             Form::Table(table) => table.clear(),
             Form::Stacks(stacks) => {
                 stacks.front.clear();
-                stacks.known_before.clear();
+                stacks.forget_known();
                 stacks.middle = i64::MIN;
                 stacks.back.clear();
                 stacks.together.clear();
                 stacks.front_is_stale = false;
             }
         }
+        Ok(())
     }
 
     /// Bytes that the tables hold.
     pub(super) fn memory_bytes(&self) -> usize {
         match &self.form {
             Form::Table(table) => table.memory_bytes(),
-            Form::Stacks(of) => [&of.front, &of.back, &of.together].into_iter().map(Groups::memory_bytes).sum(),
+            Form::Stacks(stacks) => stacks.memory_bytes(),
         }
     }
 }
@@ -193,17 +198,30 @@ impl Stacks {
             return self.build_front(TimeWindow { start, end: self.middle }, panes);
         }
         while let Some((_, known_before)) = self.known_before.pop_if(|(pane, _)| *pane < start) {
+            self.known_bytes -= known_before.memory_bytes();
             self.front.put_back(known_before)?;
         }
         Ok(())
     }
 
+    fn forget_known(&mut self) {
+        self.known_before.clear();
+        self.known_bytes = 0;
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let tables: usize = [&self.front, &self.back, &self.together].into_iter().map(Groups::memory_bytes).sum();
+        tables + memory::vec(&self.known_before) + self.known_bytes
+    }
+
     fn build_front(&mut self, of: TimeWindow, panes: &Panes) -> Result<()> {
         self.front_is_stale = false;
         self.front.clear();
-        self.known_before.clear();
-        for (start, pane) in within(panes, of).rev() {
-            self.known_before.push((start, self.front.recall(pane)?));
+        self.forget_known();
+        for (start, pane) in panes.within(of).rev() {
+            let known = self.front.recall(pane)?;
+            self.known_bytes += known.memory_bytes();
+            self.known_before.push((start, known));
             self.front.merge_groups(pane)?;
         }
         Ok(())
@@ -217,15 +235,4 @@ impl Stacks {
         }
         Ok(())
     }
-}
-
-/// The panes that lie in `interval`, in order.
-fn within(panes: &Panes, interval: TimeWindow) -> impl DoubleEndedIterator<Item = (i64, &Groups)> {
-    let from = (interval.start.saturating_add(1), i64::MIN);
-    let to = (interval.end.max(from.0), i64::MAX);
-    let lies_within = move |end: i64, start: i64| interval.start <= start && end <= interval.end;
-    panes
-        .range(from..=to)
-        .filter(move |((end, start), _)| lies_within(*end, *start))
-        .map(|((_, start), of)| (*start, of))
 }

@@ -10,6 +10,7 @@ use arrow::array::Int64Array;
 use crate::aggregate::{AccumulatorSet, GroupIndex, RowNumbers};
 use crate::batch::EventBatch;
 use crate::error::Result;
+use crate::memory;
 use crate::window::groups::Layout;
 use crate::window::{TimeWindow, emission};
 
@@ -46,6 +47,11 @@ impl Shortcut {
         if rows >= TELLING_ROWS && rows < groups.saturating_mul(ROWS_PER_GROUP) {
             self.open_for = TRIED_AGAIN_AFTER;
         }
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.states.memory_bytes() + memory::vec(&self.groups)
     }
 
     /// The rows of `part`, each as a partial result.

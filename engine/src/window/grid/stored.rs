@@ -30,8 +30,7 @@ const SHIFT: &str = "shift";
 impl GridWindows {
     pub(super) fn store(&self) -> Result<OperatorState> {
         let mut state = OperatorState::default();
-        let panes = self.panes.iter().map(|(&(end, start), groups)| (TimeWindow { start, end }, groups));
-        add_section(&mut state, PANES, &self.layout, panes)?;
+        add_section(&mut state, PANES, &self.layout, self.panes.iter())?;
         if let Some(window) = self.cumulated() {
             add_section(&mut state, RUNNING, &self.layout, std::iter::once((window, self.running.groups())))?;
         }
@@ -73,14 +72,10 @@ impl GridWindows {
     }
 
     fn load_panes(&mut self, rows: &RecordBatch) -> Result<()> {
-        for (pane, rows) in pane_by_pane(rows, self.layout.key_fields.len())? {
-            if !self.panes.contains_key(&pane) {
-                self.panes.insert(pane, Groups::new(&self.layout)?);
-            }
-            if let Some(groups) = self.panes.get_mut(&pane) {
-                let (keys, counts, states) = split_section(&rows, self.layout.key_fields.len());
-                groups.merge(&keys, &counts, &states)?;
-            }
+        for ((end, start), rows) in pane_by_pane(rows, self.layout.key_fields.len())? {
+            let (keys, counts, states) = split_section(&rows, self.layout.key_fields.len());
+            let make = || Groups::new(&self.layout);
+            self.panes.change(TimeWindow { start, end }, make, |groups| groups.merge(&keys, &counts, &states))?;
         }
         Ok(())
     }
@@ -100,10 +95,10 @@ impl GridWindows {
         if self.cumulated().is_none() {
             return Ok(());
         }
-        let covered: Vec<(i64, i64)> =
-            self.panes.keys().copied().filter(|(_, start)| self.running.covers(*start)).collect();
+        let covered: Vec<TimeWindow> =
+            self.panes.iter().map(|(pane, _)| pane).filter(|pane| self.running.covers(pane.start)).collect();
         for pane in covered {
-            if let Some(groups) = self.panes.remove(&pane) {
+            if let Some(groups) = self.panes.remove(pane) {
                 self.running.merge(&groups)?;
             }
         }
