@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use millstream_engine::error::{Error, Result};
 use millstream_engine::io::source::{SourceRows, dead_letter_schema};
+use millstream_engine::memory;
 
 use crate::blocking::{Buffers, ByteSource, Chunk, ChunkReader, HEADROOM, Pump};
 use crate::formats::{BadRow, BadRowPolicy, Decoded, Decoder};
@@ -128,6 +129,12 @@ impl<S: ByteSource> RecordReader<S> {
     /// How far the rows that were given out reach.
     pub(crate) fn progress(&self) -> Progress {
         self.given
+    }
+
+    /// Bytes of memory held, without the buffers that are not in use.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let pumps = self.pump.memory_bytes() + self.resume.as_ref().map_or(0, Pump::memory_bytes);
+        pumps + memory::vec(&self.window.buffer) + self.decoder.memory_bytes()
     }
 
     /// The next rows; `None` at the end of the split.

@@ -14,14 +14,14 @@
 
 use arrow::array::cast::AsArray;
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt8Array,
-    UInt32Array,
+    ArrayRef, ArrowPrimitiveType, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt8Array, UInt32Array,
 };
 use arrow::buffer::{Buffer, ScalarBuffer};
 use arrow::compute::{filter, filter_record_batch, take};
 use arrow::datatypes::{Int64Type, UInt8Type};
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Rows, their event times and their kinds. Cloning is cheap: buffers are shared.
 #[derive(Debug, Clone)]
@@ -138,13 +138,8 @@ impl EventBatch {
     pub fn memory_bytes(&self) -> usize {
         let times = self.event_time.as_ref().map_or(0, |t| t.len() * size_of::<i64>());
         let kinds = self.row_kinds.as_ref().map_or(0, Buffer::len);
-        self.rows.columns().iter().map(|c| sliced_bytes(c.as_ref())).sum::<usize>() + times + kinds
+        memory::visible_parts(self.rows.columns()) + times + kinds
     }
-}
-
-/// Bytes that the visible part of `array` takes; a slice of a large buffer counts its own part.
-fn sliced_bytes(array: &dyn Array) -> usize {
-    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
 }
 
 fn times_array(times: &ScalarBuffer<i64>) -> Int64Array {

@@ -55,6 +55,12 @@ pub fn arrays(of: &[ArrayRef]) -> usize {
     of.iter().map(|array| array.get_buffer_memory_size()).sum()
 }
 
+/// Bytes of the visible parts of arrays that share their buffers: a slice of a large buffer counts its own part.
+pub fn visible_parts(of: &[ArrayRef]) -> usize {
+    let part = |array: &ArrayRef| array.to_data().get_slice_memory_size();
+    of.iter().map(|array| part(array).unwrap_or_else(|_| array.get_array_memory_size())).sum()
+}
+
 /// A number of bytes, for people: `71.3 MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub usize);

@@ -1,13 +1,11 @@
 //! What operators say they hold, against what they have really taken from the allocator.
 //!
-//! A binary of its own, since it counts every allocation. Each test counts those of its own thread. Small blocks count in the
-//! steps of 16 bytes in which allocators give them out.
+//! A binary of its own, since it counts every allocation.
 
-#![expect(unsafe_code, reason = "only an allocator sees all allocations")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -28,46 +26,6 @@ use millstream_engine::window::groups::partial_schema;
 use millstream_engine::window::{
     EvictorSpec, Phase, SessionGap, TimeSource, TriggerSpec, WindowAggregateSpec, WindowSpec,
 };
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-struct Counting;
-
-thread_local! {
-    /// Bytes that this thread has allocated and not given back.
-    static HELD: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(allocated: usize, freed: usize) {
-    let change = |held: &Cell<usize>| {
-        let after = held.get().wrapping_add(allocated.next_multiple_of(16));
-        held.set(after.wrapping_sub(freed.next_multiple_of(16)));
-    };
-    // A thread that ends frees some more when its counter is gone.
-    let _ = HELD.try_with(change);
-}
-
-// SAFETY: all work is done by the system's allocator; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 0);
-        // SAFETY: the caller keeps the contract of this very function.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        count(0, layout.size());
-        // SAFETY: as above.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size, layout.size());
-        // SAFETY: as above.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
 
 /// Keys of a test, each with a row or more.
 const KEYS: u64 = 200_000;
@@ -140,7 +98,7 @@ impl Measured {
     fn new(spec: WindowAggregateSpec) -> Self {
         let spec = OperatorSpec::WindowAggregate(spec);
         let (output, metrics) = (Output::with_budget(OUTPUT_BUDGET_ROWS), OperatorMetrics::default());
-        let before = HELD.get();
+        let before = counting::held();
         let operator = spec.build(MaxParallelism::DEFAULT).unwrap();
         Self { operator, output, metrics, before }
     }
@@ -171,7 +129,7 @@ impl Measured {
 
     /// What the operator says it holds, which is right within 15 %.
     fn accounted(&self, when: &str) -> usize {
-        let (held, said) = (HELD.get() - self.before, self.operator.memory_bytes());
+        let (held, said) = (counting::held() - self.before, self.operator.memory_bytes());
         let near = said.abs_diff(held) * 100 <= held * 15;
         assert!(near || held.max(said) < TOO_LITTLE, "{when}: holds {} and says {}", Bytes(held), Bytes(said));
         said

@@ -16,6 +16,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampM
 use millstream_engine::batch::EventBatch;
 use millstream_engine::error::Result;
 use millstream_engine::io::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
+use millstream_engine::memory;
 use millstream_engine::operators::ProcessingTime;
 
 /// Rows and their checksum, of all subtasks.
@@ -70,6 +71,10 @@ impl SinkWriter for ChecksumWriter {
         self.total.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         self.total.sum.fetch_add(sum, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn memory_bytes(&self) -> usize {
+        memory::vec(&self.mixes)
     }
 
     fn close(&mut self, _: ProcessingTime) -> Result<()> {

@@ -29,6 +29,10 @@ impl SinkWriter for BlackholeWriter {
         Ok(())
     }
 
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     fn close(&mut self, _: ProcessingTime) -> Result<()> {
         Ok(())
     }

@@ -22,6 +22,12 @@ pub(crate) trait LaneWorker: Send + 'static {
 
     /// Carries out `command`.
     fn run(&mut self, command: Self::Command) -> Result<Option<Self::Done>>;
+
+    /// Bytes of memory of a command.
+    fn command_bytes(command: &Self::Command) -> usize;
+
+    /// Bytes of memory of what it has to say.
+    fn done_bytes(done: &Self::Done) -> usize;
 }
 
 /// The slot's side. Dropping it drops what waits, and the worker after the command that it is running.
@@ -35,6 +41,8 @@ struct State<W: LaneWorker> {
     waiting: VecDeque<(W::Command, usize)>,
     waiting_bytes: usize,
     done: Vec<W::Done>,
+    /// Bytes of memory of the commands, of the one that is being carried out too, and of what is done.
+    held_bytes: usize,
     /// Here while nothing runs; with the IO thread otherwise; gone after an error.
     worker: Option<W>,
     failure: Failure,
@@ -58,6 +66,7 @@ impl<W: LaneWorker> Lane<W> {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             done: Vec::new(),
+            held_bytes: 0,
             worker: Some(worker),
             failure: Failure::None,
             dropped: false,
@@ -71,6 +80,7 @@ impl<W: LaneWorker> Lane<W> {
         let worker = {
             let mut state = lock(&self.shared);
             if matches!(state.failure, Failure::None) {
+                state.held_bytes += W::command_bytes(&command);
                 state.waiting.push_back((command, bytes));
                 state.waiting_bytes += bytes;
             }
@@ -95,7 +105,15 @@ impl<W: LaneWorker> Lane<W> {
 
     /// What the worker has said since the last call.
     pub(crate) fn take_done(&self) -> Vec<W::Done> {
-        std::mem::take(&mut lock(&self.shared).done)
+        let mut state = lock(&self.shared);
+        let done = std::mem::take(&mut state.done);
+        state.held_bytes -= done.iter().map(W::done_bytes).sum::<usize>();
+        done
+    }
+
+    /// Bytes of memory held, by what waits and by what is done.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        lock(&self.shared).held_bytes
     }
 
     fn poll_until(&self, cx: &Context<'_>, condition: impl Fn(&State<W>) -> bool) -> Poll<Result<()>> {
@@ -153,13 +171,19 @@ fn run_waiting<W: LaneWorker>(shared: &Mutex<State<W>>, mut worker: W) {
             return wake(&mut state);
         };
         drop(state);
+        let command_bytes = W::command_bytes(&command);
         let outcome = guarded("writing", || worker.run(command));
         let mut state = lock(shared);
         state.waiting_bytes -= bytes;
+        state.held_bytes -= command_bytes;
         match outcome {
-            Ok(done) => state.done.extend(done),
+            Ok(done) => {
+                state.held_bytes += done.as_ref().map_or(0, W::done_bytes);
+                state.done.extend(done);
+            }
             Err(error) => {
                 state.waiting.clear();
+                state.held_bytes = state.done.iter().map(W::done_bytes).sum();
                 state.failure = Failure::New(error);
                 return wake(&mut state);
             }
@@ -200,6 +224,14 @@ mod tests {
             }
             Ok(Some(command * 2))
         }
+
+        fn command_bytes(_: &u32) -> usize {
+            100
+        }
+
+        fn done_bytes(_: &u32) -> usize {
+            1
+        }
     }
 
     #[test]
@@ -221,8 +253,12 @@ mod tests {
         assert!(lane.poll_ready(&cx).is_ready());
         lane.push(2, 1);
         assert!(lane.poll_ready(&cx).is_pending());
+        assert_eq!(lane.memory_bytes(), 200);
         io.run();
         assert!(lane.poll_ready(&cx).is_ready());
+        assert_eq!(lane.memory_bytes(), 2);
+        lane.take_done();
+        assert_eq!(lane.memory_bytes(), 0);
     }
 
     #[test]
@@ -234,5 +270,6 @@ mod tests {
         let again = wait(|cx| lane.poll_ready(cx)).unwrap_err().to_string();
         assert!(again.starts_with("an earlier write has failed: "), "{again}");
         assert_eq!(lane.take_done(), [0, 2, 4]);
+        assert_eq!(lane.memory_bytes(), 0, "what was dropped is not held");
     }
 }

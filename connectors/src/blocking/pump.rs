@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use millstream_engine::error::Result;
 use millstream_engine::io::source::IoRuntime;
+use millstream_engine::memory;
 
 use super::{guarded, lock};
 
@@ -21,6 +22,8 @@ use super::{guarded, lock};
 pub(crate) const CHUNK_BYTES: usize = 512 * 1024;
 /// Free bytes in front of a chunk's own.
 pub(crate) const HEADROOM: usize = 64 * 1024;
+/// A buffer that a chunk is read into.
+const BUFFER_BYTES: usize = HEADROOM + CHUNK_BYTES;
 /// How many items may wait.
 const ITEMS_AHEAD: usize = 4;
 /// Reading goes on when no more than so many wait: not for every single one.
@@ -33,8 +36,17 @@ pub(crate) trait Producer: Send + 'static {
     /// What it makes.
     type Item: Send;
 
+    /// Bytes of memory of an item while it is made, as far as they are not among [`Producer::working_bytes`].
+    const MAKING_BYTES: usize;
+
     /// The next one; `None` at the end.
     fn produce(&mut self) -> Result<Option<Self::Item>>;
+
+    /// Bytes of memory of an item.
+    fn item_bytes(item: &Self::Item) -> usize;
+
+    /// Bytes of memory that it holds itself after it has made an item, about.
+    fn working_bytes(&self) -> usize;
 }
 
 /// The slot's side. Dropping it ends the reading after the item that is being made.
@@ -45,6 +57,10 @@ pub(crate) struct Pump<P: Producer> {
 
 struct State<P: Producer> {
     ready: VecDeque<P::Item>,
+    /// Bytes of what is ready.
+    ready_bytes: usize,
+    /// Bytes that the producer holds.
+    working_bytes: usize,
     /// Here while nothing is being read; with the IO thread otherwise; gone after the end.
     producer: Option<P>,
     /// How it ended, if it has; taken by the side that is told.
@@ -57,7 +73,15 @@ struct State<P: Producer> {
 impl<P: Producer> Pump<P> {
     /// Runs `producer` once the first item is asked for.
     pub(crate) fn new(producer: P, io: Arc<dyn IoRuntime>) -> Self {
-        let state = State { ready: VecDeque::new(), producer: Some(producer), end: None, dropped: false, waker: None };
+        let state = State {
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            working_bytes: 0,
+            producer: Some(producer),
+            end: None,
+            dropped: false,
+            waker: None,
+        };
         Self { shared: Arc::new(Mutex::new(state)), io }
     }
 
@@ -73,6 +97,7 @@ impl<P: Producer> Pump<P> {
             state = lock(&self.shared);
         }
         if let Some(item) = state.ready.pop_front() {
+            state.ready_bytes -= P::item_bytes(&item);
             return Poll::Ready(Ok(Some(item)));
         }
         if let Some(end) = state.end.take() {
@@ -80,6 +105,13 @@ impl<P: Producer> Pump<P> {
         }
         state.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Bytes of memory held, by what waits and by the producer.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let state = lock(&self.shared);
+        let is_making = state.producer.is_none() && state.end.is_none();
+        state.ready_bytes + state.working_bytes + if is_making { P::MAKING_BYTES } else { 0 }
     }
 }
 
@@ -99,15 +131,20 @@ fn read_ahead<P: Producer>(shared: &Mutex<State<P>>, mut producer: P) {
         if state.dropped {
             return;
         }
+        state.working_bytes = producer.working_bytes();
         match produced {
             Ok(None) => state.end = Some(Ok(())),
-            Ok(Some(item)) => state.ready.push_back(item),
+            Ok(Some(item)) => {
+                state.ready_bytes += P::item_bytes(&item);
+                state.ready.push_back(item);
+            }
             Err(error) => state.end = Some(Err(error)),
         }
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
         if state.end.is_some() {
+            state.working_bytes = 0;
             return;
         }
         if state.ready.len() >= ITEMS_AHEAD {
@@ -127,6 +164,11 @@ impl<P: Producer> std::fmt::Debug for Pump<P> {
 pub(crate) trait ByteSource: Send + 'static {
     /// Reads into the front of `buffer`, and answers how many bytes; 0 at the end.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
+
+    /// Bytes of memory that it holds itself, about.
+    fn working_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Some bytes of a source, in order.
@@ -154,10 +196,20 @@ impl<S: ByteSource> ChunkReader<S> {
 impl<S: ByteSource> Producer for ChunkReader<S> {
     type Item = Chunk;
 
+    const MAKING_BYTES: usize = BUFFER_BYTES;
+
     fn produce(&mut self) -> Result<Option<Chunk>> {
         let mut buffer = self.buffers.take();
         let length = self.source.read(&mut buffer[HEADROOM..])?;
         Ok((length > 0).then_some(Chunk { buffer, end: HEADROOM + length }))
+    }
+
+    fn item_bytes(chunk: &Chunk) -> usize {
+        memory::vec(&chunk.buffer)
+    }
+
+    fn working_bytes(&self) -> usize {
+        self.source.working_bytes()
     }
 }
 
@@ -167,15 +219,20 @@ pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Buffers {
     fn take(&self) -> Vec<u8> {
-        lock(&self.0).pop().unwrap_or_else(|| vec![0; HEADROOM + CHUNK_BYTES])
+        lock(&self.0).pop().unwrap_or_else(|| vec![0; BUFFER_BYTES])
     }
 
     /// Gives a buffer back. One that has grown or shrunk is freed.
     pub(crate) fn give(&self, buffer: Vec<u8>) {
         let mut spare = lock(&self.0);
-        if buffer.len() == HEADROOM + CHUNK_BYTES && spare.len() < SPARE_BUFFERS {
+        if buffer.len() == BUFFER_BYTES && spare.len() < SPARE_BUFFERS {
             spare.push(buffer);
         }
+    }
+
+    /// Bytes of the buffers that are not in use.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        lock(&self.0).len() * BUFFER_BYTES
     }
 }
 
@@ -243,6 +300,7 @@ mod tests {
         let pump = Pump::new(numbers(false), Arc::new(InPlace));
         assert!(wait(|cx| pump.poll_item(cx)).unwrap().is_some());
         assert_eq!(lock(&pump.shared).ready.len(), ITEMS_AHEAD - 1);
+        assert_eq!(pump.memory_bytes(), (ITEMS_AHEAD - 1) * BUFFER_BYTES);
     }
 
     struct Panics;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use millstream_engine::error::{Error, Result};
 use millstream_engine::io::source::{SourceEvent, SourceReader, SourceRows, Split};
+use millstream_engine::memory;
 use millstream_engine::operators::ProcessingTime;
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +165,11 @@ impl SourceReader for DatagenReader {
 
     fn next_time(&self) -> Option<ProcessingTime> {
         self.next_time
+    }
+
+    /// Rows are made when they are asked for.
+    fn memory_bytes(&self) -> usize {
+        memory::vec(&self.splits)
     }
 
     fn snapshot(&self) -> Vec<Split> {

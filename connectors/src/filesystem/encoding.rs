@@ -55,6 +55,11 @@ impl PartEncoder {
         self.0.encode(rows, buffer)
     }
 
+    /// Bytes of memory that what it holds back takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+
     /// Appends what stands at the part's end.
     pub(crate) fn finish(&mut self, buffer: &mut Vec<u8>) -> Result<()> {
         self.0.finish(buffer)

@@ -49,6 +49,16 @@ impl Compression {
         }
     }
 
+    /// Bytes of memory that decompressing takes, about: what was read and not decompressed yet, and the decompressor with its
+    /// window. That of Zstandard is 2 MiB at the usual level and up to 8 MiB at the highest.
+    fn working_bytes(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Gzip => COMPRESSED_BYTES + 64 * 1024,
+            Self::Zstandard => COMPRESSED_BYTES + 2 * 1024 * 1024,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::None => "plain",
@@ -155,6 +165,10 @@ impl ByteSource for FileBytes {
         }
         self.stream = Some(stream);
         Ok(filled)
+    }
+
+    fn working_bytes(&self) -> usize {
+        self.compression.working_bytes()
     }
 }
 

@@ -52,6 +52,11 @@ impl ParquetRows {
         self.rows
     }
 
+    /// Bytes of memory held.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.pump.memory_bytes()
+    }
+
     /// The next rows; `None` at the end.
     pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<Option<SourceRows>>> {
         self.pump.poll_item(cx)?.map(|decoded| {
@@ -87,6 +92,8 @@ impl ParquetBatches {
 impl Producer for ParquetBatches {
     type Item = Decoded;
 
+    const MAKING_BYTES: usize = 0;
+
     fn produce(&mut self) -> Result<Option<Decoded>> {
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
@@ -97,5 +104,13 @@ impl Producer for ParquetBatches {
         self.request.start += decoded.as_ref().map_or(0, |decoded| decoded.records as u64);
         self.reader = Some(reader);
         Ok(decoded)
+    }
+
+    fn item_bytes(decoded: &Decoded) -> usize {
+        decoded.memory_bytes()
+    }
+
+    fn working_bytes(&self) -> usize {
+        self.reader.as_ref().map_or(0, ParquetReader::working_bytes)
     }
 }

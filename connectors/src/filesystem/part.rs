@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millstream_engine::error::{Error, Result};
+use millstream_engine::memory;
 
 use super::publish::sync_folder;
 use crate::blocking::LaneWorker;
@@ -115,6 +116,20 @@ fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<()> {
 impl LaneWorker for PartFiles {
     type Command = PartCommand;
     type Done = PartDone;
+
+    fn command_bytes(command: &PartCommand) -> usize {
+        match command {
+            PartCommand::Write(_, bytes) => memory::vec(bytes),
+            PartCommand::Open(..) | PartCommand::Close(_) => 0,
+        }
+    }
+
+    fn done_bytes(done: &PartDone) -> usize {
+        match done {
+            PartDone::Buffer(bytes) => memory::vec(bytes),
+            PartDone::Closed { .. } => 0,
+        }
+    }
 
     fn run(&mut self, command: PartCommand) -> Result<Option<PartDone>> {
         match command {

@@ -108,6 +108,13 @@ impl OpenFile {
         }
     }
 
+    fn memory_bytes(&self) -> usize {
+        match &self.rows {
+            Rows::Records { reader, .. } => reader.memory_bytes(),
+            Rows::Parquet(reader) => reader.memory_bytes(),
+        }
+    }
+
     fn split(&self) -> Split {
         let (offset, rows) = match &self.rows {
             Rows::Records { reader, addressable } => {
@@ -159,6 +166,10 @@ impl SourceReader for FileReader {
         }
         self.asked = true;
         Poll::Ready(Ok(SourceEvent::NeedSplit))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.buffers.memory_bytes() + self.open.as_ref().map_or(0, OpenFile::memory_bytes)
     }
 
     fn snapshot(&self) -> Vec<Split> {

@@ -18,6 +18,7 @@ use millstream_engine::batch::{EventBatch, RowKind};
 use millstream_engine::element::Watermark;
 use millstream_engine::error::{Error, Result};
 use millstream_engine::io::sink::{CommitSender, Committable, SinkWriter, WriterContext};
+use millstream_engine::memory;
 use millstream_engine::operators::ProcessingTime;
 
 use super::committable::{WriterProgress, Written, WrittenFile};
@@ -300,6 +301,13 @@ impl SinkWriter for FileWriter {
         let waits = !self.closing.is_empty() || self.progress_due;
         let look_again = waits.then(|| self.in_ms(LOOK_AGAIN_MS));
         look_again.into_iter().chain(self.next_check).min()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let open = self.open.values().map(|part| memory::vec(&part.buffer) + part.encoder.memory_bytes());
+        let spare = self.spare.iter().map(memory::vec);
+        let safe = self.safe.iter().map(|of| of.0.capacity());
+        open.chain(spare).chain(safe).sum::<usize>() + self.lane.memory_bytes()
     }
 
     fn close(&mut self, now: ProcessingTime) -> Result<()> {

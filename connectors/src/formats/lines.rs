@@ -18,6 +18,7 @@ use std::fmt::Debug;
 
 use memchr::memchr;
 use millstream_engine::error::Result;
+use millstream_engine::memory;
 
 use super::rows::{Block, Rows};
 use super::token::MAX_INPUT_BYTES;
@@ -230,6 +231,10 @@ impl<S: Scan> Decoder for RecordDecoder<S> {
 
     fn flush(&mut self) -> Result<Decoded> {
         self.rows.flush()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.rows.memory_bytes() + self.block.memory_bytes() + self.passing.as_ref().map_or(0, memory::vec)
     }
 }
 

@@ -14,10 +14,11 @@
 //! The two steps are apart for speed: the scan looks at every byte once and knows no types, and a conversion is one tight
 //! loop for a whole lane. They are apart for correctness too: a record that cannot be scanned never reaches a column.
 
-use arrow::array::{BinaryArray, RecordBatch};
+use arrow::array::{Array, BinaryArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use millstream_engine::batch::{EventBatch, RowKind};
 use millstream_engine::error::{Error, Result};
+use millstream_engine::memory;
 
 mod cells;
 mod columns;
@@ -51,6 +52,9 @@ pub trait Decoder: Send {
 
     /// Gives out what waits.
     fn flush(&mut self) -> Result<Decoded>;
+
+    /// Bytes of memory that what waits and the room for it hold.
+    fn memory_bytes(&self) -> usize;
 }
 
 /// What a decoder made of some records.
@@ -67,6 +71,16 @@ pub struct Decoded {
     pub records: usize,
     /// The bad ones, in order.
     pub bad: Vec<BadRow>,
+}
+
+impl Decoded {
+    /// Bytes of memory held. Rows are often parts of larger batches.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let batches = std::iter::once(&self.rows).chain(&self.watermark_rows);
+        let rows: usize = batches.map(|rows| memory::visible_parts(rows.columns())).sum();
+        let origins = self.origins.as_ref().map_or(0, |of| memory::vec(&of.records) + of.raw.get_buffer_memory_size());
+        rows + origins + self.bad.iter().map(BadRow::memory_bytes).sum::<usize>()
+    }
 }
 
 /// Where the rows of a [`Decoded`] are from.
@@ -87,6 +101,12 @@ pub struct BadRow {
     pub reason: String,
     /// The record as it stood there, without its line end. Of a record that is longer than allowed, the beginning.
     pub raw: Vec<u8>,
+}
+
+impl BadRow {
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.reason.capacity() + memory::vec(&self.raw)
+    }
 }
 
 /// What becomes of rows that cannot be decoded: the option `scan.bad-rows`.
@@ -112,6 +132,9 @@ pub trait Encoder: Send {
 
     /// Appends what a file ends with: what was held back, and the footer of Parquet. Comes last.
     fn finish(&mut self, bytes: &mut Vec<u8>) -> Result<()>;
+
+    /// Bytes of memory that what it holds back takes.
+    fn memory_bytes(&self) -> usize;
 }
 
 /// Refuses what an encoder for `schema` cannot write.

@@ -86,6 +86,10 @@ impl Encoder for RawEncoder {
         Ok(())
     }
 
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> Result<()> {
         encoder_check("raw", &self.schema, batch)?;
         let column = batch.rows.column(0);

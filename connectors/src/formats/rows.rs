@@ -12,6 +12,7 @@ use arrow::array::{
 use arrow::compute::{cast, filter, filter_record_batch};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use millstream_engine::error::{Error, Result};
+use millstream_engine::memory;
 
 use super::columns::{Column, Fault, Rules};
 use super::token::{Kind, Source, Token, offset};
@@ -76,6 +77,11 @@ impl Block {
         self.unescaped.clear();
     }
 
+    /// Bytes of memory held.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        memory::vec(&self.tokens) + memory::vec(&self.records) + memory::vec(&self.unescaped)
+    }
+
     fn lane(&self, lane: usize) -> &[Token] {
         &self.tokens[lane * BLOCK_ROWS..][..self.records.len()]
     }
@@ -91,6 +97,8 @@ pub(crate) struct Rows {
     records: usize,
     bytes: usize,
     bad: Vec<BadRow>,
+    /// Bytes of memory of the bad ones.
+    bad_bytes: usize,
 }
 
 impl Rows {
@@ -107,7 +115,7 @@ impl Rows {
         let watermark = watermark.map(|schema| ColumnSet::new(schema, wanted, &rules)).transpose()?;
         let filters = filters.iter().map(|filter| Filter::new(filter, table, wanted, &rules)).collect::<Result<_>>()?;
         let rows = ColumnSet::new(rows, wanted, &rules)?;
-        Ok(Self { rules, rows, watermark, filters, records: 0, bytes: 0, bad: Vec::new() })
+        Ok(Self { rules, rows, watermark, filters, records: 0, bytes: 0, bad: Vec::new(), bad_bytes: 0 })
     }
 
     /// Gives out where rows are from too.
@@ -140,7 +148,12 @@ impl Rows {
     /// Counts a record that could not be scanned.
     pub(crate) fn count_bad(&mut self, reason: String, raw: &[u8]) {
         let record = self.count(raw.len());
-        self.bad.push(BadRow { record, reason, raw: raw.to_vec() });
+        self.push_bad(BadRow { record, reason, raw: raw.to_vec() });
+    }
+
+    fn push_bad(&mut self, bad: BadRow) {
+        self.bad_bytes += bad.memory_bytes();
+        self.bad.push(bad);
     }
 
     /// Converts the records of `block`, which is empty afterwards. Their tokens point into `input`.
@@ -183,16 +196,23 @@ impl Rows {
     fn bury(&mut self, block: &Block, row: usize, reason: String, input: &[u8]) {
         let record = block.records[row];
         let raw = input[record.start as usize..record.end as usize].to_vec();
-        self.bad.push(BadRow { record: record.number, reason, raw });
+        self.push_bad(BadRow { record: record.number, reason, raw });
         self.rows.bury(row);
         if let Some(watermark) = &mut self.watermark {
             watermark.bury(row);
         }
     }
 
+    /// Bytes of memory held.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let columns = std::iter::once(&self.rows).chain(&self.watermark).map(ColumnSet::memory_bytes);
+        columns.sum::<usize>() + self.bad_bytes
+    }
+
     /// Gives out what waits.
     pub(crate) fn flush(&mut self) -> Result<Decoded> {
         let mut bad = std::mem::take(&mut self.bad);
+        self.bad_bytes = 0;
         bad.sort_by_key(|bad| bad.record);
         let records = std::mem::take(&mut self.records);
         self.bytes = 0;
@@ -339,6 +359,12 @@ impl ColumnSet {
             Some(chosen) => chosen.binary_search(&row).ok(),
         };
         self.buried.extend(place.map(|place| self.block_start + place));
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|(column, _)| column.memory_bytes()).sum();
+        let raw = self.raw.as_ref().map_or(0, |raw| raw.values_slice().len() + size_of_val(raw.offsets_slice()));
+        columns + raw + self.records.as_ref().map_or(0, memory::vec) + memory::vec(&self.buried)
     }
 
     fn finish(&mut self) -> Result<FinishedSet> {

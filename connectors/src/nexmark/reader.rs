@@ -157,6 +157,10 @@ impl SourceReader for NexmarkReader {
         self.due
     }
 
+    fn memory_bytes(&self) -> usize {
+        self.rows.memory_bytes() + self.watermark.as_ref().map_or(0, ColumnMaker::memory_bytes)
+    }
+
     fn snapshot(&self) -> Vec<Split> {
         self.splits.iter().map(|(&next, id)| self.deal.split_at(id, next)).collect()
     }

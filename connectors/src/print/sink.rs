@@ -77,6 +77,10 @@ impl SinkWriter for PrintWriter {
         Ok(())
     }
 
+    fn memory_bytes(&self) -> usize {
+        self.lane.memory_bytes()
+    }
+
     fn close(&mut self, _: ProcessingTime) -> Result<()> {
         Ok(())
     }
@@ -98,6 +102,14 @@ impl LaneWorker for Stream {
     type Command = String;
     /// The text, whose memory is used again.
     type Done = String;
+
+    fn command_bytes(text: &String) -> usize {
+        text.capacity()
+    }
+
+    fn done_bytes(text: &String) -> usize {
+        text.capacity()
+    }
 
     fn run(&mut self, text: String) -> Result<Option<String>> {
         let (name, written) = match self {

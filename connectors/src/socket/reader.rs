@@ -210,6 +210,14 @@ impl SourceReader for SocketReader {
         }
     }
 
+    fn memory_bytes(&self) -> usize {
+        let connection = match &self.state {
+            State::Closed | State::Waiting(_) => 0,
+            State::Open(connection) => connection.records.memory_bytes(),
+        };
+        self.buffers.memory_bytes() + connection
+    }
+
     fn snapshot(&self) -> Vec<Split> {
         let split = |id: &Arc<str>| Split { id: Arc::clone(id), position: String::new(), rows: self.rows };
         self.split.iter().map(split).collect()

@@ -79,6 +79,9 @@ pub trait SinkWriter: Send {
         None
     }
 
+    /// Bytes of memory that its encoders and what waits to be written hold now; see [`crate::memory`]. Asked every few batches.
+    fn memory_bytes(&self) -> usize;
+
     /// Begins to close what is open, at a barrier or at the end of input; `poll_closed` says when it is done.
     fn close(&mut self, now: ProcessingTime) -> Result<()>;
 

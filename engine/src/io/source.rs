@@ -155,6 +155,10 @@ pub trait SourceReader: Send {
         None
     }
 
+    /// Bytes of memory that its read and decode buffers hold now, without what it has given out; see [`crate::memory`]. Asked
+    /// every few batches.
+    fn memory_bytes(&self) -> usize;
+
     /// The splits it holds, each with the position after the last rows that it gave out.
     fn snapshot(&self) -> Vec<Split>;
 }

@@ -95,10 +95,11 @@ impl Operator for SinkOperator {
     }
 
     fn memory_bytes(&self) -> usize {
-        match &self.closing {
+        let closed = match &self.closing {
             Closing::Open | Closing::Wanted => 0,
             Closing::Closed(committables) => committables.iter().map(|of| of.0.capacity()).sum(),
-        }
+        };
+        self.writer.memory_bytes() + closed
     }
 
     fn poll_ready(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<()>> {

@@ -103,6 +103,10 @@ impl SinkWriter for Collected {
         Ok(())
     }
 
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     fn close(&mut self, _: ProcessingTime) -> Result<()> {
         Ok(())
     }

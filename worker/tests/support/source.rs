@@ -135,6 +135,10 @@ impl SourceReader for Reader {
         })))
     }
 
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     fn snapshot(&self) -> Vec<Split> {
         Vec::new()
     }

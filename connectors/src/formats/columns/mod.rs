@@ -18,6 +18,7 @@ use arrow::datatypes::{
     TimestampSecondType,
 };
 use millstream_engine::error::{Error, Result};
+use millstream_engine::memory;
 use millstream_engine::sql_type::sql_name;
 
 mod append;
@@ -209,6 +210,11 @@ impl Column {
         }
     }
 
+    /// Bytes of memory held.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.nulls.allocated_size() + self.values.memory_bytes()
+    }
+
     /// The values as an array; the column is empty afterwards.
     pub(crate) fn finish(&mut self) -> Result<ArrayRef> {
         let nulls = self.nulls.finish();
@@ -302,6 +308,25 @@ impl Values {
                 Arc::new(MapArray::try_new(Arc::clone(entries), offsets, pairs, nulls, *sorted)?)
             }
         })
+    }
+}
+
+impl Values {
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Boolean(values) => values.capacity() / 8,
+            Self::Int8(values) => memory::vec(values),
+            Self::Int16(values) => memory::vec(values),
+            Self::Int32(values) | Self::Date(values) | Self::Time32 { values, .. } => memory::vec(values),
+            Self::Int64(values) | Self::Time64 { values, .. } | Self::Timestamp { values, .. } => memory::vec(values),
+            Self::Float32(values) => memory::vec(values),
+            Self::Float64(values) => memory::vec(values),
+            Self::Decimal { values, .. } => memory::vec(values),
+            Self::Text(blobs) | Self::Bytes(blobs) => memory::vec(&blobs.offsets) + memory::vec(&blobs.bytes),
+            Self::Row { columns, .. } => columns.iter().map(Column::memory_bytes).sum(),
+            Self::List { offsets, element } => memory::vec(offsets) + element.memory_bytes(),
+            Self::Map { offsets, key, value } => memory::vec(offsets) + key.memory_bytes() + value.memory_bytes(),
+        }
     }
 }
 

@@ -165,6 +165,10 @@ impl Encoder for CsvEncoder {
         Ok(())
     }
 
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> Result<()> {
         encoder_check("csv", &self.schema, batch)?;
         let schema = std::sync::Arc::clone(&self.schema);

@@ -119,6 +119,10 @@ impl Encoder for JsonEncoder {
         Ok(())
     }
 
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     fn encode(&mut self, batch: &EventBatch, bytes: &mut Vec<u8>) -> Result<()> {
         encoder_check("json", &self.schema, batch)?;
         let fields = self.schema.fields().iter().map(AsRef::<Field>::as_ref);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use millstream_engine::error::{Error, Result};
+use millstream_engine::memory;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderBuilder, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
@@ -16,6 +17,8 @@ use crate::formats::Decoded;
 
 /// How many rows are read at a time.
 const READ_ROWS: usize = 8_192;
+/// How large a page of a column is that most writers make, in bytes.
+const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The rows of one file. Reading blocks.
 pub struct ParquetReader {
@@ -26,6 +29,8 @@ pub struct ParquetReader {
     watermark: Option<SchemaRef>,
     /// What was read and not yet given out.
     pending: Option<RecordBatch>,
+    /// What Parquet's reader holds, about.
+    working_bytes: usize,
 }
 
 impl ParquetReader {
@@ -46,6 +51,7 @@ impl ParquetReader {
             .map_err(|error| Error::data(format!("file `{file}`"), format!("it cannot be read as Parquet: {error}")))?;
         let wanted = [Some(rows), watermark];
         let leaves = wanted_leaves(builder.schema().fields(), &wanted);
+        let working_bytes = leaves.iter().map(|&leaf| working_bytes(builder.metadata(), leaf)).sum();
         let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
         let reader = start_at(builder, start)
             .with_projection(mask)
@@ -58,7 +64,14 @@ impl ParquetReader {
             rows: Arc::clone(rows),
             watermark: watermark.map(Arc::clone),
             pending: None,
+            working_bytes,
         })
+    }
+
+    /// Bytes of memory that reading takes, about.
+    pub(crate) fn working_bytes(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |rows| memory::visible_parts(rows.columns()));
+        self.working_bytes + pending
     }
 
     /// The next rows, at most `limit`; `None` after the last one. Blocks.
@@ -107,6 +120,14 @@ impl Debug for ParquetReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ParquetReader").field("file", &self.file).finish_non_exhaustive()
     }
+}
+
+/// What reading column `leaf` takes: a decompressed page. Parquet's reader does not tell, and how large pages are is not known
+/// before they are read.
+fn working_bytes(metadata: &ParquetMetaData, leaf: usize) -> usize {
+    let sizes = metadata.row_groups().iter().map(|group| group.column(leaf).uncompressed_size());
+    let largest = usize::try_from(sizes.max().unwrap_or(0)).unwrap_or(0);
+    largest.min(PAGE_BYTES)
 }
 
 /// Passes over the row groups before row `start` without reading them, and over the rows before it in its own.

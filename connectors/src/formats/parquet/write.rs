@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use millstream_engine::batch::EventBatch;
 use millstream_engine::error::{Error, Result};
+use millstream_engine::memory;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -13,10 +14,15 @@ use parquet::file::properties::WriterProperties;
 use super::ParquetOptions;
 use crate::formats::{Encoder, encoder_check};
 
+/// Room for a page that is being made: they have 1 MiB, and some buffers have grown beyond.
+const PAGE_ROOM: usize = 3 * 512 * 1024;
+
 /// The writer of one file. What it has written is moved out of its own buffer after every call.
 pub(super) struct ParquetEncoder {
     schema: SchemaRef,
     writer: ArrowWriter<Vec<u8>>,
+    /// Columns, those inside of others counted and those around them not.
+    leaves: usize,
 }
 
 impl ParquetEncoder {
@@ -29,7 +35,8 @@ impl ParquetEncoder {
         let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties));
         let writer =
             writer.map_err(|error| Error::Invalid(format!("the format 'parquet' cannot hold the table: {error}")))?;
-        Ok(Self { schema: Arc::clone(schema), writer })
+        let leaves = schema.flattened_fields().iter().filter(|field| !field.data_type().is_nested()).count();
+        Ok(Self { schema: Arc::clone(schema), writer, leaves })
     }
 
     fn move_out(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
@@ -46,6 +53,12 @@ impl Encoder for ParquetEncoder {
         encoder_check("parquet", &self.schema, batch)?;
         self.writer.write(&batch.rows).map_err(failed)?;
         self.move_out(bytes)
+    }
+
+    /// The writer does not tell of the room in which it makes a page of each column.
+    fn memory_bytes(&self) -> usize {
+        let told = self.writer.memory_size();
+        told + (told / 2).min(self.leaves * PAGE_ROOM) + memory::vec(self.writer.inner())
     }
 
     fn finish(&mut self, bytes: &mut Vec<u8>) -> Result<()> {

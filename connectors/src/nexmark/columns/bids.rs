@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use arrow::array::ArrayRef;
+use millstream_engine::memory;
 
 use super::buffers::Buffers;
 use super::kind::{KindMaker, strings};
@@ -60,6 +61,10 @@ pub(super) fn columns(maker: &mut KindMaker<'_>, fields: &[BidField], scratch: &
 }
 
 impl BidScratch {
+    pub(super) fn memory_bytes(&self) -> usize {
+        memory::vec(&self.channels)
+    }
+
     fn all_empty(&mut self, rows: usize) -> &mut [u16] {
         self.channels.clear();
         self.channels.resize(rows, NO_CHANNEL);

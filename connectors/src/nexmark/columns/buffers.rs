@@ -24,6 +24,14 @@ pub(super) struct Buffers {
     pub(super) texts: Recycler<u8>,
 }
 
+impl Buffers {
+    /// Bytes of the buffers that nobody else has.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let texts = self.entries.memory_bytes() + self.texts.memory_bytes();
+        self.longs.memory_bytes() + self.offsets.memory_bytes() + texts
+    }
+}
+
 /// Buffers of `T` that are given out and come back.
 #[derive(Debug)]
 pub(super) struct Recycler<T> {
@@ -66,6 +74,11 @@ impl<T: ArrowNativeType> Recycler<T> {
         buffer
     }
 
+    /// Bytes of the buffers that nobody else has. Those in use are counted where they are.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.lent.iter().filter(|buffer| buffer.strong_count() == 1).map(Buffer::capacity).sum()
+    }
+
     /// The first buffer that nobody else has and that has room for `length` values.
     fn returned(&mut self, length: usize) -> Option<Vec<T>> {
         for _ in 0..self.lent.len() {
@@ -92,9 +105,11 @@ mod tests {
         let place = lent.as_ptr();
         let used = recycler.take(3);
         assert_ne!(used.as_ptr().cast(), place, "it is in use");
+        assert_eq!(recycler.memory_bytes(), 0);
         assert_eq!(used, [0, 0, 0]);
         assert_eq!(lent.typed_data::<i64>(), [1, 2, 3]);
         drop(lent);
+        assert_eq!(recycler.memory_bytes(), 24);
         let again = recycler.take(2);
         assert_eq!(again.as_ptr().cast(), place, "it came back");
         assert_eq!(again, [1, 2]);

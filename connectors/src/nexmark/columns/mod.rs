@@ -62,6 +62,12 @@ impl ColumnMaker {
         Ok(RecordBatch::try_new_with_options(SchemaRef::clone(projection.schema()), arrays, &options)?)
     }
 
+    /// Bytes of memory held, without what others still use.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let buffers: usize = self.buffers.iter().map(Buffers::memory_bytes).sum();
+        buffers + self.bid_scratch.memory_bytes() + self.patterns.memory_bytes()
+    }
+
     fn column(&mut self, place: usize, column: &Column, block: &Block) -> Result<ArrayRef> {
         let (fields, wanted) = match column {
             Column::EventType => return Ok(self.patterns.event_types(block)),

@@ -17,6 +17,8 @@ pub(super) struct Patterns {
     valid: [Option<NullBuffer>; 3],
     /// For each column, a struct that is always null, if it is of a kind that is not selected.
     absent: Vec<Option<ArrayRef>>,
+    /// What all of these hold.
+    bytes: usize,
 }
 
 impl Patterns {
@@ -36,11 +38,18 @@ impl Patterns {
             let has_rows = selection.has(wanted.kind());
             (!has_rows).then(|| Arc::new(StructArray::new_null(fields.clone(), kinds.len())) as ArrayRef)
         };
-        Self {
-            event_types: Arc::new(Int32Array::from_iter_values(kinds.iter().map(|kind| kind.number()))),
-            valid: EventKind::ALL.map(valid),
-            absent: projection.columns().iter().map(absent).collect(),
-        }
+        let event_types: ArrayRef = Arc::new(Int32Array::from_iter_values(kinds.iter().map(|kind| kind.number())));
+        let valid = EventKind::ALL.map(valid);
+        let absent: Vec<Option<ArrayRef>> = projection.columns().iter().map(absent).collect();
+        let arrays = absent.iter().flatten().chain([&event_types]).map(|array| array.get_buffer_memory_size());
+        let bits = valid.iter().flatten().map(|valid| valid.buffer().capacity());
+        let bytes = arrays.chain(bits).sum();
+        Self { event_types, valid, absent, bytes }
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The column `event_type`.
