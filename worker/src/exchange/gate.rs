@@ -1,11 +1,17 @@
 //! The queue in front of a task: several channels, one reader.
+//!
+//! A channel is fed by a task of this worker or, through [`super::remote`], by one of another. Rows of the latter wait as
+//! they came and become columns when the reader takes them, in its thread; what it has taken is told to the [`Flow`], which
+//! lets the other worker send more.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use millstream_engine::element::StreamElement;
+use millstream_engine::error::Error;
 
+use super::remote::{Decoder, EncodedRows, Flow};
 use super::{CHANNEL_BYTES_MAX, CHANNEL_ROWS_MAX};
 
 /// A gate for `channels` producers and the sending end of each channel.
@@ -19,7 +25,8 @@ pub fn gate(channels: usize) -> (InputGate, Vec<ChannelSender>) {
     };
     let shared = Arc::new(Mutex::new(state));
     let senders = (0..channels).map(|channel| ChannelSender { shared: Arc::clone(&shared), channel }).collect();
-    (InputGate { shared }, senders)
+    let decoders = (0..channels).map(|_| Decoder::default()).collect();
+    (InputGate { shared, decoders }, senders)
 }
 
 /// What all ends of a gate share. Locked for a push or a pop, never while rows are worked on.
@@ -38,7 +45,7 @@ struct GateState {
 
 #[derive(Debug, Default)]
 struct Channel {
-    queue: VecDeque<(StreamElement, usize)>,
+    queue: VecDeque<Queued>,
     bytes: usize,
     rows: usize,
     /// The producer, if it waits for room.
@@ -49,6 +56,27 @@ struct Channel {
     ended: bool,
     /// The reader does not want its elements for now.
     paused: bool,
+    /// Another worker feeds it: who is told what the reader has taken, and that it is gone.
+    flow: Option<Arc<Flow>>,
+    /// Why nothing more can come, until the reader has learned of it.
+    failure: Option<Error>,
+}
+
+/// An element in a channel.
+#[derive(Debug)]
+struct Queued {
+    what: Arrived,
+    /// What it counts for.
+    bytes: usize,
+}
+
+/// What is put into a channel.
+#[derive(Debug)]
+pub(super) enum Arrived {
+    /// By a task of this worker, or anything but rows by another.
+    Element(StreamElement),
+    /// Rows of a task of another worker, and who is told if they are none.
+    Rows(EncodedRows, Arc<Flow>),
 }
 
 /// The sending end of a channel. Dropping it before the end of input was sent tells the reader that the producer failed.
@@ -62,6 +90,8 @@ pub struct ChannelSender {
 #[derive(Debug)]
 pub struct InputGate {
     shared: Arc<Mutex<GateState>>,
+    /// By channel; used by those that another worker feeds.
+    decoders: Vec<Decoder>,
 }
 
 /// What a gate gives out.
@@ -69,8 +99,10 @@ pub struct InputGate {
 pub enum GateElement {
     /// The next element of a channel.
     Element(usize, StreamElement),
-    /// The producer of a channel is gone without having ended it.
+    /// The producer of a channel is gone without having ended it; it says why itself.
     Lost(usize),
+    /// A channel from another worker broke, for this reason.
+    Broken(usize, Error),
 }
 
 impl ChannelSender {
@@ -88,21 +120,64 @@ impl ChannelSender {
 
     /// Puts an element into the channel, whether there is room or not.
     pub fn send(&self, element: StreamElement) {
-        let (bytes, rows) = size(&element);
+        let bytes = match &element {
+            StreamElement::Batch(batch) => batch.memory_bytes(),
+            StreamElement::Watermark(_)
+            | StreamElement::Status(_)
+            | StreamElement::Barrier(_)
+            | StreamElement::EndOfInput => 0,
+        };
+        self.put(Arrived::Element(element), bytes);
+    }
+
+    /// Puts something into the channel that counts for `bytes`.
+    pub(super) fn put(&self, what: Arrived, bytes: usize) {
         let mut state = lock(&self.shared);
         if state.reader_gone {
             return;
         }
         let channel = &mut state.channels[self.channel];
         let was_empty = channel.queue.is_empty();
-        channel.ended |= matches!(element, StreamElement::EndOfInput);
-        channel.queue.push_back((element, bytes));
+        channel.ended |= matches!(what, Arrived::Element(StreamElement::EndOfInput));
         channel.bytes += bytes;
-        channel.rows += rows;
+        channel.rows += what.rows();
+        channel.queue.push_back(Queued { what, bytes });
         if was_empty {
             state.ready.push_back(self.channel);
         }
         wake(state.reader.take(), state);
+    }
+
+    /// From now on another worker feeds the channel, and `flow` is told what becomes of it.
+    pub(super) fn attach(&self, flow: Arc<Flow>) {
+        let mut state = lock(&self.shared);
+        if !state.reader_gone {
+            state.channels[self.channel].flow = Some(flow);
+        }
+    }
+
+    /// Whether there is a reader.
+    pub(super) fn is_read(&self) -> bool {
+        !lock(&self.shared).reader_gone
+    }
+
+    /// The reader is given `error` behind what it has not taken yet. To be dropped next.
+    pub(super) fn fail(&self, error: Error) {
+        let mut state = lock(&self.shared);
+        let channel = &mut state.channels[self.channel];
+        if !channel.ended {
+            channel.failure.get_or_insert(error);
+        }
+    }
+}
+
+impl Arrived {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Element(StreamElement::Batch(batch)) => batch.num_rows(),
+            // Their number is not known yet; their bytes bound them.
+            Self::Rows(..) | Self::Element(_) => 0,
+        }
     }
 }
 
@@ -121,6 +196,24 @@ impl Drop for ChannelSender {
 impl InputGate {
     /// The next element, channels in turn. `Pending` wakes the task when there is one.
     pub fn poll_next(&mut self, waker_cx: &Context<'_>) -> Poll<GateElement> {
+        let (at, queued, flow) = match ready!(self.poll_take(waker_cx)) {
+            Taken::Queued(at, queued, flow) => (at, queued, flow),
+            Taken::Lost(at, None) => return Poll::Ready(GateElement::Lost(at)),
+            Taken::Lost(at, Some(error)) => return Poll::Ready(GateElement::Broken(at, error)),
+        };
+        if let Some(flow) = &flow {
+            flow.taken(queued.bytes);
+        }
+        Poll::Ready(match queued.what {
+            Arrived::Element(element) => GateElement::Element(at, element),
+            Arrived::Rows(rows, flow) => match self.decoders[at].decode(rows) {
+                Ok(batch) => GateElement::Element(at, StreamElement::Batch(batch)),
+                Err(error) => GateElement::Broken(at, flow.undecodable(&error)),
+            },
+        })
+    }
+
+    fn poll_take(&self, waker_cx: &Context<'_>) -> Poll<Taken> {
         let mut state = lock(&self.shared);
         let at = loop {
             match state.ready.pop_front() {
@@ -133,20 +226,24 @@ impl InputGate {
             }
         };
         let channel = &mut state.channels[at];
-        let Some((element, bytes)) = channel.queue.pop_front() else {
-            return Poll::Ready(GateElement::Lost(at));
+        let Some(queued) = channel.queue.pop_front() else {
+            return Poll::Ready(Taken::Lost(at, channel.failure.take()));
         };
-        channel.bytes -= bytes;
-        if let StreamElement::Batch(batch) = &element {
-            channel.rows -= batch.num_rows();
-        }
+        channel.bytes -= queued.bytes;
+        channel.rows -= queued.what.rows();
+        let flow = channel.flow.clone();
         let has_room = channel.bytes < CHANNEL_BYTES_MAX && channel.rows < CHANNEL_ROWS_MAX;
         let sender = if has_room { channel.sender.take() } else { None };
         if !channel.queue.is_empty() || (channel.sender_gone && !channel.ended) {
             state.ready.push_back(at);
         }
         wake(sender, state);
-        Poll::Ready(GateElement::Element(at, element))
+        Poll::Ready(Taken::Queued(at, queued, flow))
+    }
+
+    /// The bytes of the batches that wait in all channels.
+    pub fn queued_bytes(&self) -> usize {
+        lock(&self.shared).channels.iter().map(|channel| channel.bytes).sum()
     }
 
     /// Leaves the elements of `channel` where they are until [`InputGate::resume`].
@@ -168,12 +265,22 @@ impl Drop for InputGate {
         let mut state = lock(&self.shared);
         state.reader_gone = true;
         let senders: Vec<Waker> = state.channels.iter_mut().filter_map(|channel| channel.sender.take()).collect();
+        let flows: Vec<Arc<Flow>> = state.channels.iter_mut().filter_map(|channel| channel.flow.take()).collect();
         for channel in &mut state.channels {
             channel.queue.clear();
         }
         drop(state);
         senders.into_iter().for_each(Waker::wake);
+        flows.iter().for_each(|flow| flow.reader_gone());
     }
+}
+
+/// What a reader finds in a channel.
+enum Taken {
+    /// The next element, and who feeds the channel if another worker does.
+    Queued(usize, Queued, Option<Arc<Flow>>),
+    /// Nothing, and nothing will come.
+    Lost(usize, Option<Error>),
 }
 
 /// Wakes after the lock is given back, so that who wakes does not run into it.
@@ -187,14 +294,4 @@ fn wake(waker: Option<Waker>, state: MutexGuard<'_, GateState>) {
 /// A panic while the lock was held has failed its task; the queue itself is whole between any two statements.
 fn lock(shared: &Mutex<GateState>) -> MutexGuard<'_, GateState> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn size(element: &StreamElement) -> (usize, usize) {
-    match element {
-        StreamElement::Batch(batch) => (batch.memory_bytes(), batch.num_rows()),
-        StreamElement::Watermark(_)
-        | StreamElement::Status(_)
-        | StreamElement::Barrier(_)
-        | StreamElement::EndOfInput => (0, 0),
-    }
 }

@@ -1,4 +1,4 @@
-//! How rows go from one task to the next inside a worker.
+//! How rows go from one task to the next: inside a worker here, between two of them in [`remote`].
 //!
 //! ```text
 //!  producer task                                     consumer task
@@ -17,9 +17,10 @@
 
 mod gate;
 mod outputs;
+pub mod remote;
 
 pub use gate::{ChannelSender, GateElement, InputGate, gate};
-pub use outputs::{Edge, Outputs, Spread};
+pub use outputs::{Channel, Edge, Outputs, Spread};
 
 /// Bytes that may wait in a channel.
 pub const CHANNEL_BYTES_MAX: usize = 4 * 1024 * 1024;

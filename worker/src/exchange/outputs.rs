@@ -1,6 +1,6 @@
 //! The sending side of a task: its edges, and how each spreads rows among the subtasks that receive them.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use millstream_engine::batch::EventBatch;
 use millstream_engine::element::StreamElement;
@@ -9,6 +9,7 @@ use millstream_engine::key::splitter::KeySplitter;
 use millstream_engine::operators::chain::{ChainOutput, EdgeId};
 
 use super::gate::ChannelSender;
+use super::remote::RemoteSender;
 
 /// All edges that leave a task, by [`EdgeId`].
 #[derive(Debug)]
@@ -19,8 +20,50 @@ pub struct Outputs {
 /// One edge: a channel for each subtask that this one sends to.
 #[derive(Debug)]
 pub struct Edge {
-    channels: Vec<ChannelSender>,
+    channels: Vec<Channel>,
     spread: Spread,
+}
+
+/// The sending end of a channel.
+#[derive(Debug)]
+pub enum Channel {
+    /// To a task of this worker.
+    Local(ChannelSender),
+    /// To a task of another one.
+    Remote(RemoteSender),
+}
+
+impl From<ChannelSender> for Channel {
+    fn from(sender: ChannelSender) -> Self {
+        Self::Local(sender)
+    }
+}
+
+impl From<RemoteSender> for Channel {
+    fn from(sender: RemoteSender) -> Self {
+        Self::Remote(sender)
+    }
+}
+
+impl Channel {
+    /// Whether there is room. `Pending` wakes the task when there is; an error says that what is sent goes nowhere.
+    pub fn poll_room(&self, waker_cx: &Context<'_>) -> Poll<Result<()>> {
+        match self {
+            Self::Local(sender) => sender.poll_room(waker_cx).map(Ok),
+            Self::Remote(sender) => sender.poll_room(waker_cx),
+        }
+    }
+
+    /// Puts an element into the channel, whether there is room or not.
+    pub fn send(&mut self, element: StreamElement) -> Result<()> {
+        match self {
+            Self::Local(sender) => {
+                sender.send(element);
+                Ok(())
+            }
+            Self::Remote(sender) => sender.send(element),
+        }
+    }
 }
 
 /// Which channel rows go to.
@@ -38,8 +81,8 @@ pub enum Spread {
 
 impl Edge {
     /// An edge over `channels`.
-    pub fn new(channels: Vec<ChannelSender>, spread: Spread) -> Self {
-        Self { channels, spread }
+    pub fn new<C: Into<Channel>>(channels: Vec<C>, spread: Spread) -> Self {
+        Self { channels: channels.into_iter().map(Into::into).collect(), spread }
     }
 
     fn send_rows(&mut self, batch: EventBatch) -> Result<()> {
@@ -47,18 +90,21 @@ impl Edge {
             Spread::One => self.channels[0].send(StreamElement::Batch(batch)),
             Spread::Hash(splitter) => {
                 for (target, part) in splitter.split(batch)? {
-                    self.channels[target as usize].send(StreamElement::Batch(part));
+                    self.channels[target as usize].send(StreamElement::Batch(part))?;
                 }
+                Ok(())
             }
             Spread::Rebalance(next) => {
-                self.channels[*next].send(StreamElement::Batch(batch));
-                *next = (*next + 1) % self.channels.len();
+                let channel = *next;
+                *next = (channel + 1) % self.channels.len();
+                self.channels[channel].send(StreamElement::Batch(batch))
             }
-            Spread::Broadcast => {
-                self.channels.iter().for_each(|channel| channel.send(StreamElement::Batch(batch.clone())));
-            }
+            Spread::Broadcast => self.send_to_all(&StreamElement::Batch(batch)),
         }
-        Ok(())
+    }
+
+    fn send_to_all(&mut self, element: &StreamElement) -> Result<()> {
+        self.channels.iter_mut().try_for_each(|channel| channel.send(element.clone()))
     }
 }
 
@@ -72,9 +118,7 @@ impl Outputs {
 impl ChainOutput for Outputs {
     fn poll_room(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<()>> {
         for channel in self.edges.iter().flat_map(|edge| &edge.channels) {
-            if channel.poll_room(waker_cx).is_pending() {
-                return Poll::Pending;
-            }
+            ready!(channel.poll_room(waker_cx))?;
         }
         Poll::Ready(Ok(()))
     }
@@ -86,10 +130,7 @@ impl ChainOutput for Outputs {
             StreamElement::Watermark(_)
             | StreamElement::Status(_)
             | StreamElement::Barrier(_)
-            | StreamElement::EndOfInput => {
-                edge.channels.iter().for_each(|channel| channel.send(element.clone()));
-                Ok(())
-            }
+            | StreamElement::EndOfInput => edge.send_to_all(&element),
         }
     }
 }

@@ -97,6 +97,7 @@ impl GateInput {
                     self.take(channel, element)?;
                 }
                 Poll::Ready(GateElement::Lost(_)) => return Poll::Ready(Err(TaskError::InputLost)),
+                Poll::Ready(GateElement::Broken(_, error)) => return Poll::Ready(Err(error.into())),
                 // Nothing else is there: what was gathered goes on at once.
                 Poll::Pending if self.gathered.is_empty() => return Poll::Pending,
                 Poll::Pending => self.hand_on_gathered()?,
