@@ -1,55 +1,24 @@
 //! Decides which slot goes to which job and how many workers there should be. It is told what happened and when, and
 //! answers with what is to be done.
+//!
+//! ```text
+//!   started ─► Starting ─┐
+//!                        ├─► Registered ◄─► Lost     any of them ─► Stopping      its process has ended ─► forgotten
+//!   found ───► Found ────┘
+//! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use millstream_graph::JobId;
+use millstream_graph::{AllocationId, JobId, WorkerId};
+use millstream_protocol::message::SlotReport;
 
-use super::{AllocationId, WorkerId};
+use super::slots::{Slot, Slots};
+use super::start_rate::StartRate;
+use super::{Settings, Workers};
 
-/// How it decides. Times are in milliseconds.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Whether workers can be started and stopped, and with how many slots.
-    pub workers: Workers,
-    /// `taskmanager.slot.timeout`: how long a requested slot may go without a report that confirms it.
-    pub slot_timeout_ms: i64,
-    /// `resourcemanager.taskmanager-timeout`: how long a worker may be idle before it is stopped.
-    pub idle_timeout_ms: i64,
-    /// `resourcemanager.taskmanager-registration.timeout`: how long a started worker may take to register.
-    pub registration_timeout_ms: i64,
-    /// `resourcemanager.start-worker.max-failure-rate`: how many workers may fail to start in a minute.
-    pub start_failures_per_minute: usize,
-    /// `resourcemanager.start-worker.retry-interval`: how long no worker is started when more have failed.
-    pub start_retry_ms: i64,
-}
-
-/// Where workers come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Workers {
-    /// They come and go by themselves.
-    Standalone,
-    /// They are started with so many slots each, and no more than so many at a time.
-    Active {
-        /// Slots of a worker.
-        slots: u32,
-        /// The most workers.
-        most: usize,
-    },
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            workers: Workers::Standalone,
-            slot_timeout_ms: 10_000,
-            idle_timeout_ms: 30_000,
-            registration_timeout_ms: 300_000,
-            start_failures_per_minute: 10,
-            start_retry_ms: 3_000,
-        }
-    }
-}
+/// A worker that is lost so soon after it registered has failed to start: otherwise workers that end as soon as they are
+/// connected would be replaced as fast as they can be started. (Flink counts only those that never registered.)
+const YOUNG_MS: i64 = 10_000;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +36,7 @@ pub enum Action {
     },
     /// Start a worker.
     StartWorker(WorkerId),
-    /// End a worker.
+    /// End a worker. It may not be connected.
     StopWorker(WorkerId),
     /// Tell a job that it waits for so many slots for which no worker is on its way.
     NotEnough {
@@ -78,15 +47,6 @@ pub enum Action {
     },
 }
 
-/// What a worker says of one of its slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SlotReport {
-    /// Its number.
-    pub slot: u32,
-    /// The job that has it, if one does.
-    pub held: Option<(JobId, AllocationId)>,
-}
-
 /// Knows all workers, their slots, and what jobs need.
 #[derive(Debug)]
 pub struct ResourceManager {
@@ -95,38 +55,32 @@ pub struct ResourceManager {
     allocations: u64,
     started: u64,
     workers: BTreeMap<WorkerId, Worker>,
-    /// Workers that were started, or found at the start, and have not registered.
-    pending: BTreeMap<WorkerId, i64>,
+    /// Whether it is known which workers of an earlier ResourceManager still run. None is started before.
+    looked: bool,
     /// In the order in which jobs first declared a need.
     needs: Vec<(JobId, u32)>,
-    /// When workers failed to start, within the last minute.
-    start_failures: VecDeque<i64>,
-    /// No worker is started before.
-    paused_until: i64,
+    starts: StartRate,
     /// What jobs were last told that they lack.
     told: BTreeMap<JobId, u32>,
 }
 
+/// Where a worker stands. Times are those since when it does.
 #[derive(Debug)]
-struct Worker {
-    slots: BTreeMap<u32, Slot>,
-    idle_since: Option<i64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slot {
-    Free,
-    Requested { job: JobId, allocation: AllocationId, since: i64 },
-    Held { job: JobId, allocation: AllocationId },
-}
-
-impl Slot {
-    fn job(self) -> Option<JobId> {
-        match self {
-            Self::Free => None,
-            Self::Requested { job, .. } | Self::Held { job, .. } => Some(job),
-        }
-    }
+enum Worker {
+    /// It was started and is to register.
+    Starting(i64),
+    /// An earlier ResourceManager started it, and it is to register.
+    Found(i64),
+    /// It is connected.
+    Registered {
+        slots: Slots,
+        /// If this ResourceManager has started it, the time until which losing it is a failure to start.
+        young_until: Option<i64>,
+    },
+    /// Its connection was lost. It is not counted on, but it may still run and register again.
+    Lost(i64),
+    /// It is to end, and is not taken back.
+    Stopping,
 }
 
 impl ResourceManager {
@@ -138,19 +92,21 @@ impl ResourceManager {
             allocations: 0,
             started: 0,
             workers: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            looked: false,
             needs: Vec::new(),
-            start_failures: VecDeque::new(),
-            paused_until: i64::MIN,
+            starts: StartRate::new(),
             told: BTreeMap::new(),
         }
     }
 
-    /// A worker of an earlier ResourceManager was found running: it is expected to register.
-    pub fn recover(&mut self, worker: WorkerId, now_ms: i64) {
-        if !self.workers.contains_key(&worker) {
-            self.pending.insert(worker, now_ms);
+    /// These workers of an earlier ResourceManager were found running: they are expected to register. To be called even if
+    /// there are none; until then no worker is started.
+    pub fn found(&mut self, workers: Vec<WorkerId>, now_ms: i64) -> Vec<Action> {
+        self.looked = true;
+        for worker in workers {
+            self.workers.entry(worker).or_insert(Worker::Found(now_ms));
         }
+        self.decide(now_ms)
     }
 
     /// A job needs `slots` slots in total; 0 when it is over.
@@ -168,40 +124,52 @@ impl ResourceManager {
 
     /// A worker has registered, or reports its slots again.
     pub fn register(&mut self, worker: WorkerId, reports: &[SlotReport], now_ms: i64) -> Vec<Action> {
-        self.pending.remove(&worker);
-        let known = self.workers.entry(worker).or_insert(Worker { slots: BTreeMap::new(), idle_since: None });
-        let mut slots = BTreeMap::new();
-        for report in reports {
-            let slot = match (report.held, known.slots.get(&report.slot)) {
-                (Some((job, allocation)), _) => Slot::Held { job, allocation },
-                // The report may have crossed the request.
-                (None, Some(requested @ Slot::Requested { .. })) => *requested,
-                (None, _) => Slot::Free,
-            };
-            slots.insert(report.slot, slot);
-        }
-        known.slots = slots;
-        known.note_idleness(now_ms);
+        let timeout = self.settings.slot_timeout_ms;
+        let young_until = match self.workers.get_mut(&worker) {
+            Some(Worker::Stopping) => return vec![Action::StopWorker(worker)],
+            Some(Worker::Registered { slots, .. }) => {
+                slots.update(reports, timeout, now_ms);
+                return self.decide(now_ms);
+            }
+            Some(Worker::Starting(_)) => Some(now_ms.saturating_add(YOUNG_MS)),
+            // One that nobody has heard of was started by hand.
+            Some(Worker::Found(_) | Worker::Lost(_)) | None => None,
+        };
+        let mut slots = Slots::default();
+        slots.update(reports, timeout, now_ms);
+        self.workers.insert(worker, Worker::Registered { slots, young_until });
         self.decide(now_ms)
     }
 
     /// A job has given a slot back.
     pub fn freed(&mut self, worker: &WorkerId, slot: u32, allocation: AllocationId, now_ms: i64) -> Vec<Action> {
-        if let Some(known) = self.workers.get_mut(worker)
-            && let Some(of) = known.slots.get_mut(&slot)
-            && matches!(of, Slot::Held { allocation: own, .. } | Slot::Requested { allocation: own, .. } if *own == allocation)
-        {
-            *of = Slot::Free;
-            known.note_idleness(now_ms);
+        if let Some(Worker::Registered { slots, .. }) = self.workers.get_mut(worker) {
+            slots.free(slot, allocation, now_ms);
         }
         self.decide(now_ms)
     }
 
-    /// A worker is gone. One that had not registered has failed to start.
+    /// The connection to a worker is lost.
     pub fn lost(&mut self, worker: &WorkerId, now_ms: i64) -> Vec<Action> {
-        self.workers.remove(worker);
-        if self.pending.remove(worker).is_some() {
-            self.start_failed(now_ms);
+        if let Some(state) = self.workers.get_mut(worker)
+            && let Worker::Registered { young_until, .. } = state
+        {
+            if young_until.is_some_and(|until| now_ms < until) {
+                self.starts.failed(&self.settings, now_ms);
+            }
+            *state = Worker::Lost(now_ms);
+        }
+        if self.settings.workers == Workers::Standalone {
+            // Nobody will say what has become of its process.
+            self.workers.remove(worker);
+        }
+        self.decide(now_ms)
+    }
+
+    /// A worker's process has ended, or could not be started. One that had not registered has failed to start.
+    pub fn ended(&mut self, worker: &WorkerId, now_ms: i64) -> Vec<Action> {
+        if let Some(Worker::Starting(_)) = self.workers.remove(worker) {
+            self.starts.failed(&self.settings, now_ms);
         }
         self.decide(now_ms)
     }
@@ -216,51 +184,61 @@ impl ResourceManager {
 
     /// How many slots there are, and how many of them are free.
     pub fn slots(&self) -> (usize, usize) {
-        let all = || self.workers.values().flat_map(|worker| worker.slots.values());
-        (all().count(), all().filter(|slot| **slot == Slot::Free).count())
+        let all = || self.registered().flat_map(Slots::iter);
+        (all().count(), all().filter(|slot| *slot == Slot::Free).count())
     }
 
-    fn start_failed(&mut self, now_ms: i64) {
-        const MINUTE_MS: i64 = 60_000;
-        self.start_failures.push_back(now_ms);
-        while self.start_failures.front().is_some_and(|first| now_ms.saturating_sub(*first) >= MINUTE_MS) {
-            self.start_failures.pop_front();
-        }
-        if self.start_failures.len() > self.settings.start_failures_per_minute {
-            self.paused_until = now_ms.saturating_add(self.settings.start_retry_ms);
-        }
+    /// How many slots a job lacks for which no worker is on its way.
+    pub fn lacking(&self, job: JobId) -> u32 {
+        self.told.get(&job).copied().unwrap_or(0)
     }
 
-    /// Workers that never registered, and requests that nobody confirmed.
+    /// How many workers are expected to register.
+    pub fn pending(&self) -> usize {
+        self.workers.values().filter(|worker| worker.is_awaited()).count()
+    }
+
+    /// Whether a worker is expected to register.
+    pub fn awaits(&self, worker: &WorkerId) -> bool {
+        self.workers.get(worker).is_some_and(Worker::is_awaited)
+    }
+
+    fn registered(&self) -> impl Iterator<Item = &Slots> {
+        self.workers.values().filter_map(|worker| match worker {
+            Worker::Registered { slots, .. } => Some(slots),
+            Worker::Starting(_) | Worker::Found(_) | Worker::Lost(_) | Worker::Stopping => None,
+        })
+    }
+
+    /// Gives up workers that have not registered for too long, and requests that nobody confirmed.
     fn give_up(&mut self, now_ms: i64) -> Vec<Action> {
-        let late = |since: i64, timeout: i64| now_ms.saturating_sub(since) >= timeout;
         let timeout = self.settings.registration_timeout_ms;
-        let missing: Vec<WorkerId> =
-            self.pending.iter().filter(|(_, since)| late(**since, timeout)).map(|(worker, _)| worker.clone()).collect();
-        for worker in &missing {
-            self.pending.remove(worker);
-            self.start_failed(now_ms);
-        }
-        for worker in self.workers.values_mut() {
-            for slot in worker.slots.values_mut() {
-                if matches!(slot, Slot::Requested { since, .. } if late(*since, self.settings.slot_timeout_ms)) {
-                    *slot = Slot::Free;
+        let late = |since: &i64| now_ms.saturating_sub(*since) >= timeout;
+        let mut actions = Vec::new();
+        for (name, worker) in &mut self.workers {
+            match worker {
+                Worker::Starting(since) | Worker::Found(since) | Worker::Lost(since) if late(since) => {
+                    if matches!(worker, Worker::Starting(_)) {
+                        self.starts.failed(&self.settings, now_ms);
+                    }
+                    *worker = Worker::Stopping;
+                    actions.push(Action::StopWorker(name.clone()));
                 }
+                Worker::Registered { slots, .. } => slots.give_up_requests(self.settings.slot_timeout_ms, now_ms),
+                Worker::Starting(_) | Worker::Found(_) | Worker::Lost(_) | Worker::Stopping => {}
             }
-            worker.note_idleness(now_ms);
         }
-        missing.into_iter().map(Action::StopWorker).collect()
+        actions
     }
 
     fn decide(&mut self, now_ms: i64) -> Vec<Action> {
         let mut actions = Vec::new();
         let mut missing: Vec<(JobId, u32)> = Vec::new();
         for (job, need) in self.needs.clone() {
-            let held = self.workers.values().flat_map(|worker| worker.slots.values());
-            let has = held.filter(|slot| slot.job() == Some(job)).count();
+            let has = self.registered().flat_map(Slots::iter).filter(|slot| slot.job() == Some(job)).count();
             let lacks = need.saturating_sub(u32::try_from(has).unwrap_or(u32::MAX));
-            let left = (0..lacks).take_while(|_| self.request(job, now_ms, &mut actions)).count();
-            missing.push((job, lacks - u32::try_from(left).unwrap_or(lacks)));
+            let got = (0..lacks).take_while(|_| self.request(job, now_ms, &mut actions)).count();
+            missing.push((job, lacks - u32::try_from(got).unwrap_or(lacks)));
         }
         self.start_workers(missing.iter().map(|(_, slots)| *slots).sum(), now_ms, &mut actions);
         self.tell(&missing, &mut actions);
@@ -269,28 +247,34 @@ impl ResourceManager {
 
     /// Requests a free slot for `job`. Workers that have fewest free slots come first, so that others may become idle.
     fn request(&mut self, job: JobId, now_ms: i64, actions: &mut Vec<Action>) -> bool {
-        let free = |worker: &Worker| worker.slots.values().filter(|slot| **slot == Slot::Free).count();
-        let with_free = self.workers.iter_mut().filter(|(_, worker)| free(worker) > 0);
-        let Some((name, worker)) = with_free.min_by_key(|(_, worker)| free(worker)) else { return false };
-        let Some((number, slot)) = worker.slots.iter_mut().find(|(_, slot)| **slot == Slot::Free) else { return false };
+        let with_free = self.workers.iter_mut().filter_map(|(name, worker)| match worker {
+            Worker::Registered { slots, .. } if slots.free_count() > 0 => Some((name, slots)),
+            Worker::Registered { .. } | Worker::Starting(_) | Worker::Found(_) | Worker::Lost(_) | Worker::Stopping => {
+                None
+            }
+        });
+        let Some((name, slots)) = with_free.min_by_key(|(_, slots)| slots.free_count()) else { return false };
         let allocation = AllocationId { epoch: self.epoch, number: self.allocations };
+        let Some(slot) = slots.request(job, allocation, now_ms) else { return false };
         self.allocations += 1;
-        *slot = Slot::Requested { job, allocation, since: now_ms };
-        worker.idle_since = None;
-        actions.push(Action::RequestSlot { worker: name.clone(), slot: *number, job, allocation });
+        actions.push(Action::RequestSlot { worker: name.clone(), slot, job, allocation });
         true
     }
 
     fn start_workers(&mut self, missing: u32, now_ms: i64, actions: &mut Vec<Action>) {
         let Workers::Active { slots, most } = self.settings.workers else { return };
-        if now_ms < self.paused_until {
+        if !self.looked {
             return;
         }
-        let wanted = missing.div_ceil(slots.max(1)) as usize;
-        while self.pending.len() < wanted && self.pending.len() + self.workers.len() < most {
+        let starting = self.workers.values().filter(|worker| matches!(worker, Worker::Starting(_))).count();
+        let pending = self.pending();
+        let wanted = (missing.div_ceil(slots.max(1)) as usize).saturating_sub(pending);
+        let room = most.saturating_sub(pending + self.registered().count());
+        let at_once = self.starts.most_at_once(&self.settings, now_ms).saturating_sub(starting);
+        for _ in 0..wanted.min(room).min(at_once) {
             let worker = WorkerId::new(format!("worker-{}-{}", self.epoch, self.started));
             self.started += 1;
-            self.pending.insert(worker.clone(), now_ms);
+            self.workers.insert(worker.clone(), Worker::Starting(now_ms));
             actions.push(Action::StartWorker(worker));
         }
     }
@@ -299,9 +283,7 @@ impl ResourceManager {
     fn tell(&mut self, missing: &[(JobId, u32)], actions: &mut Vec<Action>) {
         let mut coming = match self.settings.workers {
             Workers::Standalone => 0,
-            Workers::Active { slots, .. } => {
-                u32::try_from(self.pending.len()).unwrap_or(u32::MAX).saturating_mul(slots)
-            }
+            Workers::Active { slots, .. } => u32::try_from(self.pending()).unwrap_or(u32::MAX).saturating_mul(slots),
         };
         for (job, slots) in missing {
             let lacks = slots.saturating_sub(coming);
@@ -313,25 +295,31 @@ impl ResourceManager {
         }
     }
 
+    /// Stops workers that no job has needed for a while. What jobs lack was requested before, so none of them waits for these.
     fn stop_idle(&mut self, now_ms: i64) -> Vec<Action> {
         if self.settings.workers == Workers::Standalone {
             return Vec::new();
         }
         let timeout = self.settings.idle_timeout_ms;
-        let idle = |worker: &Worker| worker.idle_since.is_some_and(|since| now_ms.saturating_sub(since) >= timeout);
-        let idle: Vec<WorkerId> =
-            self.workers.iter().filter(|(_, worker)| idle(worker)).map(|(name, _)| name.clone()).collect();
-        for worker in &idle {
-            self.workers.remove(worker);
+        let mut actions = Vec::new();
+        for (name, worker) in &mut self.workers {
+            if matches!(worker, Worker::Registered { slots, .. } if slots.idle_for(now_ms).is_some_and(|idle| idle >= timeout))
+            {
+                *worker = Worker::Stopping;
+                actions.push(Action::StopWorker(name.clone()));
+            }
         }
-        idle.into_iter().map(Action::StopWorker).collect()
+        actions
     }
 }
 
 impl Worker {
-    fn note_idleness(&mut self, now_ms: i64) {
-        let idle = self.slots.values().all(|slot| *slot == Slot::Free);
-        self.idle_since = idle.then(|| self.idle_since.unwrap_or(now_ms));
+    /// Whether it is expected to register.
+    fn is_awaited(&self) -> bool {
+        match self {
+            Self::Starting(_) | Self::Found(_) => true,
+            Self::Registered { .. } | Self::Lost(_) | Self::Stopping => false,
+        }
     }
 }
 

@@ -15,43 +15,23 @@
 //! a worker says of all its slots what they are, so that the next one heals what was lost.
 //!
 //! # What can go wrong
-//! A worker that never registers is given up after a while, and so is a request that no report confirms. Workers that fail
-//! while starting are replaced at a bounded rate. The vocabulary and the times are those of Flink's ResourceManager.
+//! A worker that never registers is given up after a while, and so is a request that no report confirms. A worker whose
+//! connection is lost is made up for at once; it may come back, and is ended if it does not. Workers that fail while starting
+//! are replaced at a bounded rate. The vocabulary and the times are those of Flink's ResourceManager.
+//!
+//! # Kinds
+//! What differs from one kind of cluster to the next is a [`driver::Driver`]: *standalone* workers come by themselves, those
+//! of a [`process::ProcessDriver`] are processes on this machine. Every kind passes the same tests: `conformance`, behind the
+//! feature `testing`.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
+pub mod driver;
 mod manager;
+pub mod process;
+mod settings;
+mod slots;
+mod start_rate;
 
-pub use manager::{Action, ResourceManager, Settings, SlotReport, Workers};
-
-use std::fmt;
-use std::sync::Arc;
-
-/// Names a worker, from before it is started to its end.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(Arc<str>);
-
-impl WorkerId {
-    /// The worker of this name.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-
-    /// Its name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Names a slot's stay with a job, so that a message about an earlier stay is not taken for one about the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AllocationId {
-    /// Of the ResourceManager that made it.
-    pub epoch: u64,
-    /// Counted by it.
-    pub number: u64,
-}
+pub use manager::{Action, ResourceManager};
+pub use settings::{Settings, Workers};
