@@ -1,6 +1,6 @@
 //! What every kind of ResourceManager has to do: the same tests for each.
 //!
-//! A test runs a whole jobmaster with a kind's [`Driver`](super::driver::Driver) and real links to workers that are processes
+//! A test runs a whole jobmaster with a kind's [`Driver`] and real links to workers that are processes
 //! but run nothing ([`fake_worker`]): what is tested is how workers come and go. A kind is tested by implementing [`Kind`] and
 //! running all [`cases`] that are for it.
 //!
@@ -9,6 +9,8 @@
 mod cases;
 mod cluster;
 pub mod fake_worker;
+mod serving;
+mod watched;
 
 use std::future::Future;
 use std::pin::Pin;

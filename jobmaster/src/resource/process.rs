@@ -4,10 +4,10 @@
 //! # Flow
 //! Each worker has a task that lives as long as it does: it starts the process (or takes over one that was found), waits for
 //! its end, ends it if it is told to, and says how it ended. What has to be known of a worker by the jobmaster after this one
-//! is in a file ([`record`]); what the worker says is in another ([`logs`]).
+//! is in a file (`record`); what the worker says is in another (`logs`).
 //!
 //! # Guarantees
-//! A process is only signalled while it is certain that it is the worker: process ids are used again ([`identity`]). Workers
+//! A process is only signalled while it is certain that it is the worker: process ids are used again (`identity`). Workers
 //! are in a process group of their own, so that a Ctrl-C at the jobmaster's terminal does not reach them, and survive the
 //! jobmaster: they look for the next one and end by themselves if none comes.
 //!

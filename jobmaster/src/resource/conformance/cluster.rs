@@ -1,30 +1,28 @@
 //! A jobmaster of a kind, and what a case asks of it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millstream_graph::{JobId, SubtaskId, WorkerId};
 use millstream_protocol::message::{Heartbeats, Registration};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::fake_worker::{Conduct, WorkerProgram};
+use super::serving::{Serving, listen_again, own_address};
+use super::watched::{Watched, WatchedDriver};
 use super::{Kind, Supply};
 use crate::execution_graph::AttemptState;
 use crate::job_manager::{self, JobManager, JobManagerEnd, JobManagerHandle, JobOutcome, now_ms};
 use crate::job_master::JobStatus;
 use crate::job_store::JobStore;
-use crate::resource::driver::{Driver, DriverEvent};
 use crate::resource::{self, Workers};
 
 /// How long anything may take that is bound to happen.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 /// How often it is looked whether it has.
-const LOOK: Duration = Duration::from_millis(10);
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// What a case wants to be otherwise.
 #[derive(Debug, Clone)]
@@ -120,7 +118,7 @@ impl Cluster {
 
     /// How many workers the kind was told to start, by this jobmaster.
     pub(super) fn started(&self) -> usize {
-        self.watched.started.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.watched.started().len()
     }
 
     /// How many workers were started if `workers` were needed.
@@ -140,16 +138,15 @@ impl Cluster {
 
     /// The first worker that this jobmaster has started.
     pub(super) fn first_started(&self) -> WorkerId {
-        let started = self.watched.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.first().map(|(worker, _)| worker.clone()).expect("a worker was started")
+        self.watched.started().remove(0).0
     }
 
     /// Waits until so many workers were started. Says when they were.
     pub(super) async fn until_started(&self, workers: usize) -> Vec<Instant> {
-        let started = Arc::clone(&self.watched.started);
+        let watched = self.watched.clone();
         self.until(&format!("{workers} workers were started"), move |_| {
-            let started = started.lock().unwrap_or_else(PoisonError::into_inner);
-            (started.len() >= workers).then(|| started.iter().map(|(_, at)| *at).collect())
+            let started = watched.started();
+            (started.len() >= workers).then(|| started.into_iter().map(|(_, at)| at).collect())
         })
         .await
     }
@@ -267,113 +264,4 @@ spec:
       INSERT INTO nowhere SELECT n FROM numbers;
 "
     )
-}
-
-/// An address of this machine that no other cluster of this test has, nor one of a test at the same time: a worker that is left
-/// of one never reaches the jobmaster of another.
-fn own_address() -> SocketAddr {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [_, _, high, low] = std::process::id().to_be_bytes();
-    let last = NEXT.fetch_add(1, Ordering::Relaxed).clamp(1, 254);
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, high, low, last)), 0)
-}
-
-/// Listens where another listened before. A process that was being started had a copy of its socket for a moment.
-async fn listen_again(address: SocketAddr) -> TcpListener {
-    let mut tries = tokio::time::interval(LOOK);
-    let listening = async {
-        loop {
-            tries.tick().await;
-            if let Ok(listener) = TcpListener::bind(address).await {
-                return listener;
-            }
-        }
-    };
-    tokio::time::timeout(DEADLINE, listening).await.expect("the address becomes free")
-}
-
-/// What takes workers' connections. They end with the jobmaster.
-struct Serving {
-    server: JoinHandle<()>,
-    taker: JoinHandle<()>,
-    on_drop: [AbortHandle; 2],
-}
-
-impl Serving {
-    fn start(listener: TcpListener, handle: JobManagerHandle) -> Self {
-        let (connected, mut links) = mpsc::channel(16);
-        let server = tokio::spawn(async move {
-            millstream_protocol::serve(listener, connected).await.expect("connections are taken");
-        });
-        let taker = tokio::spawn(async move {
-            while let Some(link) = links.recv().await {
-                handle.take_link(link).await;
-            }
-        });
-        let on_drop = [server.abort_handle(), taker.abort_handle()];
-        Self { server, taker, on_drop }
-    }
-
-    /// Takes no more of them. The address is free afterwards.
-    async fn end(mut self) {
-        for task in [&mut self.taker, &mut self.server] {
-            task.abort();
-            // It was cancelled.
-            let _ = task.await;
-        }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.on_drop.iter().for_each(AbortHandle::abort);
-    }
-}
-
-/// What a driver was told to do, and what it has told.
-#[derive(Debug, Clone, Default)]
-struct Watched {
-    started: Arc<Mutex<Vec<(WorkerId, Instant)>>>,
-    ended: Arc<Mutex<Vec<(WorkerId, String)>>>,
-}
-
-impl Watched {
-    fn has_ended(&self, worker: &WorkerId) -> bool {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.iter().any(|(name, _)| name == worker)
-    }
-}
-
-/// A driver that is watched.
-#[derive(Debug)]
-struct WatchedDriver {
-    driver: Box<dyn Driver>,
-    watched: Watched,
-}
-
-impl Driver for WatchedDriver {
-    fn begin(&mut self, events: mpsc::Sender<DriverEvent>) {
-        let (told, mut telling) = mpsc::channel(1);
-        let ended = Arc::clone(&self.watched.ended);
-        tokio::spawn(async move {
-            while let Some(event) = telling.recv().await {
-                if let DriverEvent::Ended { worker, why } = &event {
-                    ended.lock().unwrap_or_else(PoisonError::into_inner).push((worker.clone(), why.clone()));
-                }
-                if events.send(event).await.is_err() {
-                    return;
-                }
-            }
-        });
-        self.driver.begin(told);
-    }
-
-    fn start_worker(&mut self, worker: &WorkerId) {
-        self.watched.started.lock().unwrap_or_else(PoisonError::into_inner).push((worker.clone(), Instant::now()));
-        self.driver.start_worker(worker);
-    }
-
-    fn stop_worker(&mut self, worker: &WorkerId) {
-        self.driver.stop_worker(worker);
-    }
 }
