@@ -1,6 +1,7 @@
 //! Ids of what runs; those of operators and jobs outlive a plan.
 
 use std::fmt;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -51,6 +52,11 @@ impl JobId {
         Self(bits)
     }
 
+    /// Its bits.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+
     /// The id that `text` shows: 32 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -77,6 +83,58 @@ pub struct SubtaskId {
     pub vertex: usize,
     /// Which of the vertex's subtasks, from 0.
     pub subtask: u32,
+}
+
+impl fmt::Display for SubtaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "subtask {} of vertex {}", self.subtask, self.vertex)
+    }
+}
+
+/// A try at a subtask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId {
+    /// At which subtask.
+    pub of: SubtaskId,
+    /// Which try, from 0.
+    pub number: u32,
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "try {} at {}", self.number, self.of)
+    }
+}
+
+/// Names a worker, from before it is started to its end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(Arc<str>);
+
+impl WorkerId {
+    /// The worker of this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names a slot's stay with a job, so that a message about an earlier stay is not taken for one about the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AllocationId {
+    /// Of the ResourceManager that made it.
+    pub epoch: u64,
+    /// Counted by it.
+    pub number: u64,
 }
 
 #[cfg(test)]

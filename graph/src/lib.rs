@@ -12,7 +12,7 @@ pub mod slot_sharing;
 pub mod stream_graph;
 pub mod two_phase;
 
-pub use ids::{JobId, OperatorId, SubtaskId};
+pub use ids::{AllocationId, AttemptId, JobId, OperatorId, SubtaskId, WorkerId};
 pub use job_graph::{JobEdge, JobGraph, JobVertex};
 pub use slot_sharing::{ExecutionSlot, execution_slots};
 pub use stream_graph::{Input, NodeKind, Partitioning, StreamGraph, StreamNode};
