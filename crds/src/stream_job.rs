@@ -68,7 +68,8 @@ pub struct StreamJobSpec {
     /// shown. UTC unless this or the option `table.local-time-zone` says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
-    /// Whether and when the job is started again after a failure. It has no effect yet: a job that fails is over.
+    /// Whether and when the job is started again after a failure. If nothing says so: after a wait that grows with each failure;
+    /// `millstream run` ends with the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_strategy: Option<RestartStrategy>,
     /// Options by their Flink names, each a text. A field of this manifest wins over the option with the same meaning.

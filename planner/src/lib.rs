@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod functions;
+pub mod manifest;
 mod narrow;
 pub mod options;
 pub mod pipeline;

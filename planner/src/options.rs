@@ -139,6 +139,12 @@ impl OptionValues {
         self.config.iter().chain(&self.fields).filter_map(|(key, value)| remark(key, value)).collect()
     }
 
+    /// What is set, by the options' own names: of two places the stronger one.
+    pub fn shown(&self) -> BTreeMap<String, String> {
+        let layers = [&self.config, &self.statements, &self.fields];
+        layers.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
     /// Undoes `SET` of one option, or of all.
     pub fn reset(&mut self, key: Option<&str>) -> Result<(), OptionError> {
         match key {

@@ -3,8 +3,8 @@
 /// The options under `restart-strategy`. Settings of strategies that were not chosen are kept and have no effect.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RestartOptions {
-    /// Which strategy.
-    pub kind: RestartKind,
+    /// Which strategy; `None` if nothing says so: then it depends on where the job runs.
+    pub kind: Option<RestartKind>,
     /// `restart-strategy.fixed-delay`.
     pub fixed_delay: FixedDelay,
     /// `restart-strategy.exponential-delay`.
@@ -14,10 +14,9 @@ pub struct RestartOptions {
 }
 
 /// Which restart strategy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartKind {
     /// The first failure ends the job.
-    #[default]
     None,
     /// See [`FixedDelay`].
     FixedDelay,
@@ -108,9 +107,9 @@ impl Default for FailureRate {
 }
 
 impl RestartOptions {
-    /// The strategy that was chosen.
-    pub fn strategy(&self) -> RestartStrategy {
-        match self.kind {
+    /// The strategy that was chosen, or else `default`.
+    pub fn strategy(&self, default: RestartKind) -> RestartStrategy {
+        match self.kind.unwrap_or(default) {
             RestartKind::None => RestartStrategy::None,
             RestartKind::FixedDelay => RestartStrategy::FixedDelay(self.fixed_delay),
             RestartKind::ExponentialDelay => RestartStrategy::ExponentialDelay(self.exponential_delay),

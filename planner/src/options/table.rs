@@ -126,12 +126,11 @@ pub static OPTIONS: &[OptionDefinition] = &[
             ("failure-rate", RestartKind::FailureRate),
             ("failurerate", RestartKind::FailureRate),
         ]),
-        "none",
-        "Whether and when a failed job is started again. The field `spec.restartStrategy` wins over this and the \
-         following ones.",
+        "exponential-delay",
+        "Whether and when a failed job is started again; `millstream run` does not unless this is set. A failure that would come again, such as a division by zero, ends the \
+         job in any case. The field `spec.restartStrategy` wins over this and the following ones.",
     )
-    .also_called(&["restart-strategy"])
-    .with_remark("has no effect yet: a job that fails is over"),
+    .also_called(&["restart-strategy"]),
     OptionDefinition::new(
         "restart-strategy.fixed-delay.attempts",
         Kind::Whole(0, 2_147_483_647, |options, value| options.restart.fixed_delay.attempts = value),
@@ -270,7 +269,7 @@ impl Kind {
             Self::Duration(set) => set(options, milliseconds(text).ok_or_else(|| self.expected())?),
             Self::Restart(words) => {
                 let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
-                options.restart.kind = found.ok_or_else(|| self.expected())?.1;
+                options.restart.kind = Some(found.ok_or_else(|| self.expected())?.1);
             }
             Self::Fixed(words) if words.iter().any(|word| word.eq_ignore_ascii_case(text)) => {}
             Self::Text(_) | Self::Fixed(_) => return Err(self.expected()),

@@ -24,7 +24,10 @@ fn the_documented_defaults_are_the_defaults() {
         }
         let mut options = JobOptions::default();
         option.set(option.name, option.default, &mut options).unwrap();
-        assert_eq!(options, JobOptions::default(), "{}", option.name);
+        // What is not said here is decided where the job runs.
+        let defaults = JobOptions { restart: options.restart.clone(), ..JobOptions::default() };
+        let restart = RestartOptions { kind: None, ..options.restart.clone() };
+        assert_eq!((options, restart), (defaults, RestartOptions::default()), "{}", option.name);
     }
 }
 
@@ -79,7 +82,9 @@ fn each_option_sets_its_field() {
                 86400000,
             ),
             restart: RestartOptions {
-                kind: ExponentialDelay,
+                kind: Some(
+                    ExponentialDelay,
+                ),
                 fixed_delay: FixedDelay {
                     attempts: 3,
                     delay_ms: 4000,

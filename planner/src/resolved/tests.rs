@@ -7,6 +7,7 @@ use millstream_crds::{StreamJob, check_manifest};
 
 use super::*;
 use crate::options::RestartStrategy as Strategy;
+use crate::options::restart::RestartKind;
 
 const PIPELINE: &str = "program: {pipeline: {sources: [{name: a, connector: datagen, schema: [x INT]}], sinks: [{name: b, from: a, connector: blackhole}]}}";
 
@@ -38,7 +39,9 @@ fn fields_win_over_config() {
     let options = program.options.resolved().unwrap();
     assert_eq!((options.parallelism, options.max_parallelism), (3, 64));
     assert_eq!((options.time_zone.as_str(), options.name.as_deref()), ("Asia/Tokyo", Some("shown")));
-    let Strategy::ExponentialDelay(backoff) = options.restart.strategy() else { panic!("{:?}", options.restart) };
+    let Strategy::ExponentialDelay(backoff) = options.restart.strategy(RestartKind::None) else {
+        panic!("{:?}", options.restart)
+    };
     assert_eq!((backoff.initial_backoff_ms, backoff.max_backoff_ms), (5_000, 60_000));
     assert_eq!(backoff.jitter_factor.to_string(), "0.25");
 }
@@ -115,7 +118,6 @@ fn settings_without_an_effect_are_warned_of_and_defaults_are_not() {
     };
     expect![[r#"
         the option 'table.exec.state.ttl' has no effect yet: state is kept as long as its window
-        the option 'restart-strategy.type' has no effect yet: a job that fails is over
     "#]]
     .assert_eq(&warnings("restartStrategy: {fixedDelay: {attempts: 3}}\nconfig: {table.exec.state.ttl: 1 h}"));
     assert_eq!(warnings("restartStrategy: {none: {}}\nconfig: {table.exec.state.ttl: '0'}"), "\n");
