@@ -1,4 +1,4 @@
-//! A slot: one thread that runs one subtask of every vertex of its sharing group.
+//! A slot's thread: it runs one subtask of every vertex of its sharing group, for as long as a job has the slot.
 //!
 //! The tasks of a slot share nothing with other slots but channels. They run on an executor of their own, so that a task
 //! that waits costs nothing, and blocking work goes elsewhere.
@@ -7,28 +7,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use millstream_engine::error::Error;
+use millstream_protocol::message::TaskId;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use crate::task::{Ended, Task, TaskError};
+use crate::task::{Doing, Ended, Task, TaskError, TaskTimes};
 
-/// Names a task of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskName {
-    /// The names of the chain's operators.
-    pub vertex: Arc<str>,
-    /// Which subtask, from 0.
-    pub subtask: u32,
-    /// Of how many.
-    pub parallelism: u32,
-}
-
-impl std::fmt::Display for TaskName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` ({}/{})", self.vertex, self.subtask + 1, self.parallelism)
-    }
-}
+/// Tasks that may wait for the thread to take them up. More are waited for: the thread takes them as soon as it runs.
+const TASKS_WAITING_MAX: usize = 1024;
 
 /// What a job asks of its tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,73 +39,108 @@ pub enum Outcome {
     Failed(TaskError),
 }
 
-/// A task's last word.
+/// What a slot says of a task: once that it runs, once how it ended, when it is dropped.
 #[derive(Debug)]
-pub struct Report {
-    /// Whose.
-    pub task: TaskName,
-    /// How it ended.
-    pub outcome: Outcome,
+pub struct TaskEvent {
+    /// Which task.
+    pub task: TaskId,
+    /// What happened to it.
+    pub what: TaskNews,
 }
 
-/// Starts the thread of slot `number` with these tasks. Each task reports once.
-pub fn start(
-    number: u32,
-    tasks: Vec<(TaskName, Task)>,
-    command: &watch::Receiver<Command>,
-    reports: &mpsc::Sender<Report>,
-) -> Result<(), Error> {
-    let (command, reports) = (command.clone(), reports.clone());
-    let run = move || match Builder::new_current_thread().enable_time().build() {
-        Ok(runtime) => LocalSet::new().block_on(&runtime, run_all(tasks, command, reports)),
-        Err(error) => {
-            let failed = Error::io("starting the executor of a slot", error);
-            let report =
-                tasks.into_iter().next().map(|(task, _)| Report { task, outcome: Outcome::Failed(failed.into()) });
-            // A job that is gone needs no report.
-            let _ = report.map(|report| reports.blocking_send(report));
+/// What happened to a task.
+#[derive(Debug)]
+pub enum TaskNews {
+    /// Its first turn begins.
+    Running,
+    /// It is over.
+    Ended(Outcome),
+}
+
+/// A task to run.
+#[derive(Debug)]
+pub struct SlotTask {
+    /// Its name.
+    pub id: TaskId,
+    /// The task.
+    pub task: Task,
+    /// What it does with its time.
+    pub times: Arc<TaskTimes>,
+    /// What it is told.
+    pub command: watch::Receiver<Command>,
+    /// Who hears of it.
+    pub events: mpsc::Sender<TaskEvent>,
+}
+
+/// The thread. It ends when this is dropped and all its tasks have ended.
+#[derive(Debug)]
+pub struct SlotThread {
+    tasks: mpsc::Sender<SlotTask>,
+}
+
+impl SlotThread {
+    /// Starts the thread of slot `number`.
+    pub fn start(number: u32) -> Result<Self, Error> {
+        let (tasks, arriving) = mpsc::channel(TASKS_WAITING_MAX);
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|error| Error::io(format!("starting the executor of slot {number}"), error))?;
+        let run = move || LocalSet::new().block_on(&runtime, run_all(arriving));
+        match std::thread::Builder::new().name(format!("slot-{number}")).spawn(run) {
+            Ok(_) => Ok(Self { tasks }),
+            Err(error) => Err(Error::io(format!("starting the thread of slot {number}"), error)),
         }
-    };
-    match std::thread::Builder::new().name(format!("slot-{number}")).spawn(run) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::io(format!("starting the thread of slot {number}"), error)),
+    }
+
+    /// Runs a task. It is told of its end even if the thread is gone.
+    pub async fn run(&self, task: SlotTask) {
+        if let Err(mpsc::error::SendError(SlotTask { id, events, .. })) = self.tasks.send(task).await {
+            let gone = Outcome::Failed(Error::internal("the thread of a slot has ended").into());
+            // A worker that does not listen any more has ended all tasks.
+            let _ = events.send(TaskEvent { task: id, what: TaskNews::Ended(gone) }).await;
+        }
     }
 }
 
-async fn run_all(tasks: Vec<(TaskName, Task)>, command: watch::Receiver<Command>, reports: mpsc::Sender<Report>) {
-    let running: Vec<_> = tasks
-        .into_iter()
-        .map(|(name, task)| {
-            let (command, reports) = (command.clone(), reports.clone());
-            tokio::task::spawn_local(async move {
-                let outcome = drive(task, command).await;
-                // A job that is gone needs no report.
-                let _ = reports.send(Report { task: name, outcome }).await;
-            })
-        })
-        .collect();
+async fn run_all(mut arriving: mpsc::Receiver<SlotTask>) {
+    let mut running = Vec::new();
+    while let Some(task) = arriving.recv().await {
+        running.retain(|task: &tokio::task::JoinHandle<()>| !task.is_finished());
+        running.push(tokio::task::spawn_local(run_one(task)));
+    }
     for task in running {
         // `drive` catches panics; the executor does not end tasks otherwise.
         let _ = task.await;
     }
 }
 
+async fn run_one(SlotTask { id, task, times, command, events }: SlotTask) {
+    // A worker that does not listen any more has ended all tasks.
+    let _ = events.send(TaskEvent { task: id, what: TaskNews::Running }).await;
+    let outcome = drive(task, &times, command).await;
+    let _ = events.send(TaskEvent { task: id, what: TaskNews::Ended(outcome) }).await;
+}
+
 /// Runs a task to its end or until it is cancelled.
-async fn drive(mut task: Task, mut command: watch::Receiver<Command>) -> Outcome {
+async fn drive(mut task: Task, times: &TaskTimes, mut command: watch::Receiver<Command>) -> Outcome {
     loop {
+        if *command.borrow() == Command::Cancel {
+            return Outcome::Cancelled;
+        }
         let polled = std::future::poll_fn(|waker_cx| {
+            times.turn_to(Doing::Work);
             // A panic fails the task and not the process. The task is dropped afterwards, whatever state it is in.
-            match std::panic::catch_unwind(AssertUnwindSafe(|| task.poll(waker_cx))) {
+            let poll = match std::panic::catch_unwind(AssertUnwindSafe(|| task.poll(waker_cx))) {
                 Ok(poll) => poll,
                 Err(panic) => std::task::Poll::Ready(Err(Error::internal(describe(panic.as_ref())).into())),
-            }
+            };
+            times.turn_to(task.doing());
+            poll
         });
         tokio::select! {
             biased;
-            changed = command.changed() => match changed {
-                Ok(()) if *command.borrow() < Command::Cancel => {}
-                Ok(()) | Err(_) => return Outcome::Cancelled,
-            },
+            changed = command.changed() => if changed.is_err() { return Outcome::Cancelled },
             ended = polled => return match ended {
                 Ok(ended) => Outcome::Finished(ended),
                 Err(error) => Outcome::Failed(error),

@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use millstream_engine::batch::EventBatch;
 use millstream_engine::element::StreamElement;
 use millstream_engine::error::{Error, Result};
+use millstream_engine::memory;
 use millstream_engine::operators::ProcessingTime;
 use millstream_engine::time::merger::{Passed, WatermarkMerger};
 
@@ -32,6 +33,16 @@ pub enum InputElement {
     DeadLetters(RecordBatch),
 }
 
+impl InputElement {
+    /// Bytes of memory that it holds: those of its rows.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Element(element) => element.memory_bytes(),
+            Self::DeadLetters(rows) => memory::visible_parts(rows.columns()),
+        }
+    }
+}
+
 impl TaskInput {
     /// What comes next. `Pending` wakes the task.
     pub fn poll_next(
@@ -42,6 +53,30 @@ impl TaskInput {
         match self {
             Self::Source(source) => source.poll_next(now, waker_cx),
             Self::Gate(gate) => gate.poll_next(waker_cx).map(|element| element.map(InputElement::Element)),
+        }
+    }
+
+    /// Bytes that the reader of a source holds.
+    pub fn source_bytes(&self) -> usize {
+        match self {
+            Self::Source(source) => source.reader_bytes(),
+            Self::Gate(_) => 0,
+        }
+    }
+
+    /// Bytes that wait in the channels from other tasks.
+    pub fn exchange_bytes(&self) -> usize {
+        match self {
+            Self::Source(_) => 0,
+            Self::Gate(gate) => gate.gate.queued_bytes(),
+        }
+    }
+
+    /// Bytes of what was taken from there and not given out.
+    pub fn waiting_bytes(&self) -> usize {
+        match self {
+            Self::Source(source) => source.waiting_bytes(),
+            Self::Gate(gate) => gate.waiting_bytes(),
         }
     }
 
@@ -103,6 +138,12 @@ impl GateInput {
                 Poll::Pending => self.hand_on_gathered()?,
             }
         }
+    }
+
+    /// Between two calls of `poll_next` nothing is gathered.
+    fn waiting_bytes(&self) -> usize {
+        let gathered: usize = self.gathered.iter().map(EventBatch::memory_bytes).sum();
+        gathered + self.outgoing.iter().map(StreamElement::memory_bytes).sum::<usize>()
     }
 
     /// `channel` has spoken: it waits for the others to.

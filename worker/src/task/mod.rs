@@ -17,7 +17,9 @@
 mod input;
 mod run_loop;
 mod source;
+mod times;
 
 pub use input::{GateInput, TaskInput};
 pub use run_loop::{Ended, Task, TaskError};
 pub use source::{SourceInput, SourceParts, SplitRequests};
+pub use times::{Doing, TaskTimes};

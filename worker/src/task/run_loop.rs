@@ -11,8 +11,10 @@ use millstream_engine::operators::chain::{ChainState, OperatorChain};
 use millstream_engine::operators::{PortId, ProcessingTime};
 
 use super::input::{InputElement, TaskInput};
+use super::times::Doing;
 use crate::clock::Clock;
 use crate::exchange::Outputs;
+use crate::memory::TaskMemory;
 
 /// Elements after which a task lets the slot's other tasks run, so that what it has sent is worked on while it is in the
 /// cache.
@@ -26,6 +28,8 @@ pub struct Task {
     outputs: Outputs,
     clock: Arc<dyn Clock>,
     timer: Timer,
+    doing: Doing,
+    memory: Option<TaskMemory>,
 }
 
 /// How a task ended well.
@@ -50,19 +54,36 @@ pub enum TaskError {
 impl Task {
     /// A task that has done nothing yet.
     pub fn new(input: TaskInput, chain: OperatorChain, outputs: Outputs, clock: Arc<dyn Clock>) -> Self {
-        Self { input, chain, outputs, clock, timer: Timer::default() }
+        Self { input, chain, outputs, clock, timer: Timer::default(), doing: Doing::Work, memory: None }
+    }
+
+    /// The same task, which writes down what it holds in `memory` and fails when its slot's budget is used up.
+    pub fn within(self, memory: TaskMemory) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 
     /// Runs until the input has ended and everything is passed on.
     pub fn poll(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<Ended, TaskError>> {
+        let turn = self.turn(waker_cx);
+        if let (Poll::Pending, Some(memory)) = (&turn, &mut self.memory) {
+            memory.look(&self.input, &self.chain)?;
+        }
+        turn
+    }
+
+    fn turn(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<Ended, TaskError>> {
         for _ in 0..ELEMENTS_PER_TURN {
             let now = self.clock.now();
             match self.chain.poll_run(now, &mut self.outputs, waker_cx)? {
                 Poll::Ready(ChainState::Drained) => {}
+                Poll::Ready(ChainState::HasMore) => continue,
                 Poll::Ready(ChainState::Finished) => {
                     return Poll::Ready(Ok(Ended { waits_for_clock: self.chain.next_time().is_some() }));
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.doing = Doing::WaitForRoom;
+                    return Poll::Pending;
+                }
             }
             if self.chain.next_time().is_some_and(|at| at <= now) {
                 self.chain.advance_time(now);
@@ -77,13 +98,20 @@ impl Task {
                 Poll::Pending => {
                     let next = [self.chain.next_time(), self.input.next_time()].into_iter().flatten().min();
                     if self.timer.poll_until(next, self.clock.as_ref(), waker_cx).is_pending() {
+                        self.doing = Doing::WaitForInput;
                         return Poll::Pending;
                     }
                 }
             }
         }
+        self.doing = Doing::Work;
         waker_cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// What it does after a turn that did not end it.
+    pub fn doing(&self) -> Doing {
+        self.doing
     }
 }
 

@@ -150,6 +150,14 @@ impl SourceInput {
         [idle, self.ask_again, self.reader.next_time()].into_iter().flatten().min()
     }
 
+    pub(super) fn reader_bytes(&self) -> usize {
+        self.reader.memory_bytes()
+    }
+
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.outgoing.iter().map(InputElement::memory_bytes).sum()
+    }
+
     /// A bounded split is never idle: it will end.
     fn idle_timeout(&self) -> Option<i64> {
         let timeout = self.parts.watermark.as_ref().and_then(|watermark| watermark.idle_timeout_ms);
