@@ -5,6 +5,9 @@
 //! of a job; [`resource`] gives slots to jobs and says how many workers there should be. All of it is decided by pure functions that are told the time; who acts on it is not here yet.
 
 pub mod execution_graph;
+pub mod job_manager;
 pub mod job_master;
+pub mod job_store;
 pub mod resource;
+pub mod rest;
 pub mod scheduler;

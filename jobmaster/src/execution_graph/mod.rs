@@ -6,24 +6,14 @@
 
 pub mod attempt;
 
-use std::fmt;
 use std::sync::Arc;
 
-use millstream_graph::{JobGraph, SubtaskId};
+use millstream_graph::{AttemptId, JobGraph, SubtaskId};
 
 pub use attempt::{Attempt, AttemptState};
 
 /// How many earlier tries of a subtask are remembered.
 const HISTORY: usize = 16;
-
-/// A try at a subtask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AttemptId {
-    /// At which subtask.
-    pub of: SubtaskId,
-    /// Which try, from 0.
-    pub number: u32,
-}
 
 /// Every subtask of a job.
 #[derive(Debug, Clone)]
@@ -198,12 +188,6 @@ impl StateCounts {
             None if self.of(S::Finished) == self.total() => S::Finished,
             None => S::Running,
         }
-    }
-}
-
-impl fmt::Display for AttemptId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "try {} at subtask {} of vertex {}", self.number, self.of.subtask, self.of.vertex)
     }
 }
 

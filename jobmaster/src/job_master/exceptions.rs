@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::execution_graph::AttemptId;
-use crate::resource::WorkerId;
+use millstream_graph::{AttemptId, WorkerId};
 
 /// A failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +15,8 @@ pub struct ExceptionEntry {
     pub worker: Option<WorkerId>,
     /// Why.
     pub why: String,
+    /// It only followed from another failure, which may not have been heard of yet.
+    pub follows: bool,
 }
 
 /// The last failures: `web.exception-history-size`, 16, of them.
@@ -23,6 +24,7 @@ pub struct ExceptionEntry {
 pub struct ExceptionHistory {
     entries: VecDeque<ExceptionEntry>,
     truncated: bool,
+    gave_up: Option<String>,
 }
 
 impl ExceptionHistory {
@@ -35,6 +37,27 @@ impl ExceptionHistory {
             self.truncated = true;
         }
         self.entries.push_back(entry);
+    }
+
+    /// Puts the cause of the last failure in its place, if that only followed from another. Says whether it did.
+    pub fn explain(&mut self, cause: ExceptionEntry) -> bool {
+        match self.entries.back_mut() {
+            Some(last) if last.follows && !cause.follows => {
+                *last = cause;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// The job is not tried again, for this reason.
+    pub fn gave_up(&mut self, reason: String) {
+        self.gave_up = Some(reason);
+    }
+
+    /// Why the job was not tried again.
+    pub fn gave_up_because(&self) -> Option<&str> {
+        self.gave_up.as_deref()
     }
 
     /// The failures, the oldest first.
@@ -56,10 +79,22 @@ mod tests {
     fn the_last_failures_are_kept_and_that_there_were_more_is_said() {
         let mut history = ExceptionHistory::default();
         for at_ms in 0..20 {
-            history.add(ExceptionEntry { at_ms, task: None, worker: None, why: "again".to_owned() });
+            history.add(ExceptionEntry { at_ms, task: None, worker: None, why: "again".to_owned(), follows: false });
             assert_eq!(history.is_truncated(), at_ms >= 16);
         }
         let times: Vec<i64> = history.entries().map(|entry| entry.at_ms).collect();
         assert_eq!(times, (4..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_cause_takes_the_place_of_what_followed_from_it() {
+        let entry =
+            |why: &str, follows| ExceptionEntry { at_ms: 0, task: None, worker: None, why: why.to_owned(), follows };
+        let mut history = ExceptionHistory::default();
+        history.add(entry("a task that it reads from is gone", true));
+        assert!(!history.explain(entry("another that followed", true)));
+        assert!(history.explain(entry("division by zero", false)));
+        assert!(!history.explain(entry("something else", false)), "there is a cause already");
+        assert_eq!(history.entries().map(|entry| entry.why.as_str()).collect::<Vec<_>>(), ["division by zero"]);
     }
 }

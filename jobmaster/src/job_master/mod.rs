@@ -19,11 +19,11 @@ pub mod status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millstream_graph::{ExecutionSlot, JobGraph, SubtaskId, execution_slots};
+use millstream_graph::{AllocationId, AttemptId, ExecutionSlot, JobGraph, SubtaskId, WorkerId, execution_slots};
 use millstream_planner::options::RestartStrategy;
+use millstream_protocol::message::TaskFailure;
 
-use crate::execution_graph::{AttemptId, AttemptState, ExecutionGraph, Refused};
-use crate::resource::{AllocationId, WorkerId};
+use crate::execution_graph::{AttemptState, ExecutionGraph, Refused};
 use crate::scheduler::{FailoverRegions, Restart, RestartBackoff};
 
 pub use exceptions::{ExceptionEntry, ExceptionHistory};
@@ -61,12 +61,14 @@ pub enum Event {
         /// Which one.
         attempt: AttemptId,
         /// Why.
-        why: String,
+        failure: TaskFailure,
     },
     /// The results were published, or could not be.
     Published(Result<(), String>),
-    /// Someone wants the job to end.
+    /// Someone wants the job to end at once.
     Cancel,
+    /// Someone wants the sources to end, and what was read to be worked on to its end.
+    Stop,
     /// Time has passed.
     Tick,
 }
@@ -82,6 +84,8 @@ pub enum Action {
     Cancel(AttemptId, WorkerId),
     /// Give a slot back.
     FreeSlot(Place),
+    /// End the sources of all that runs.
+    StopSources,
     /// Make the results visible.
     Publish,
     /// Send a [`Event::Tick`] at this time, in milliseconds since 1970.
@@ -89,6 +93,9 @@ pub enum Action {
     /// The job has ended like this.
     Ended(JobStatus),
 }
+
+/// Why a failure of this kind ends a job whatever its restart strategy.
+const NOT_RECOVERABLE: &str = "it would fail the same way again";
 
 /// A job.
 #[derive(Debug)]
@@ -105,6 +112,8 @@ pub struct JobMaster {
     /// Subtasks that wait to be tried again, and from when on that is allowed.
     restarting: BTreeMap<SubtaskId, i64>,
     restarts: u32,
+    /// Whether the sources were told to end.
+    stopping: bool,
     /// The results are being published.
     publishing: bool,
     exceptions: ExceptionHistory,
@@ -124,6 +133,7 @@ impl JobMaster {
             graph: ExecutionGraph::new(graph, now_ms),
             restarting: BTreeMap::new(),
             restarts: 0,
+            stopping: false,
             publishing: false,
             exceptions: ExceptionHistory::default(),
         }
@@ -142,17 +152,22 @@ impl JobMaster {
             Event::SlotOffered(place) => self.take_slot(place, &mut actions),
             Event::WorkerLost(worker) => self.lose(&worker, now_ms, random, &mut actions),
             Event::Reported { attempt, state, worker } => self.note(attempt, state, worker, now_ms, &mut actions),
-            Event::TaskFailed { attempt, why } => self.fail(attempt, why, now_ms, random, &mut actions),
+            Event::TaskFailed { attempt, failure } => self.fail(attempt, failure, now_ms, random, &mut actions),
             Event::Published(Ok(())) if self.status == JobStatus::Running => {
                 self.end(JobStatus::Finished, now_ms, &mut actions);
             }
             Event::Published(Err(why)) if self.status == JobStatus::Running => {
-                self.exceptions.add(ExceptionEntry { at_ms: now_ms, task: None, worker: None, why });
-                self.enter(JobStatus::Failing, now_ms);
+                self.exceptions.add(ExceptionEntry { at_ms: now_ms, task: None, worker: None, why, follows: false });
+                self.give_up(
+                    "results that could not be published are not tried again".to_owned(),
+                    now_ms,
+                    &mut actions,
+                );
             }
             // The answer of an attempt to publish that nobody waits for any more.
             Event::Published(_) => {}
             Event::Cancel => self.cancel(now_ms, &mut actions),
+            Event::Stop => self.stop(&mut actions),
             Event::Tick => {}
         }
         self.go_on(now_ms, &mut actions);
@@ -184,6 +199,11 @@ impl JobMaster {
         self.restarts
     }
 
+    /// Whether it was told to stop, and no failure came in between.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
     /// How many slots the job needs in total.
     pub fn slots_needed(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
@@ -192,6 +212,11 @@ impl JobMaster {
     /// How many of them it does not have.
     pub fn slots_missing(&self) -> u32 {
         u32::try_from(self.places.iter().filter(|place| place.is_none()).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The place of each execution slot, in their order, once there is one.
+    pub fn places(&self) -> &[Option<Place>] {
+        &self.places
     }
 
     /// The worker that runs a subtask, or is to run it.
@@ -243,14 +268,9 @@ impl JobMaster {
                 && !matches!(state, AttemptState::Created | AttemptState::Scheduled)
                 && !state.is_terminal()
             {
-                self.failed(
-                    attempt,
-                    format!("its worker {worker} was lost"),
-                    Some(worker.clone()),
-                    now_ms,
-                    random,
-                    actions,
-                );
+                let why = format!("its worker {worker} was lost");
+                let failure = TaskFailure { why, may_recover: true, follows: false };
+                self.failed(attempt, failure, Some(worker.clone()), now_ms, random, actions);
             }
         }
     }
@@ -270,54 +290,81 @@ impl JobMaster {
         }
     }
 
-    fn fail(&mut self, attempt: AttemptId, why: String, now_ms: i64, random: f64, actions: &mut Vec<Action>) {
+    fn fail(&mut self, attempt: AttemptId, failure: TaskFailure, now_ms: i64, random: f64, actions: &mut Vec<Action>) {
         let is_current =
             self.attempt(attempt.of).is_some_and(|(current, state)| current == attempt && !state.is_terminal());
         if is_current {
             let worker = self.worker_of(attempt.of).cloned();
-            self.failed(attempt, why, worker, now_ms, random, actions);
+            self.failed(attempt, failure, worker, now_ms, random, actions);
         }
     }
 
-    /// A try has failed. The first one of a region says what becomes of the region; the others only follow.
+    /// A try has failed. The first one of a region says what becomes of the region; the others only follow. One that followed
+    /// may be heard of before its cause, which then takes its place.
     fn failed(
         &mut self,
         attempt: AttemptId,
-        why: String,
+        failure: TaskFailure,
         worker: Option<WorkerId>,
         now_ms: i64,
         random: f64,
         actions: &mut Vec<Action>,
     ) {
+        let TaskFailure { why, may_recover, follows } = failure;
         if self.graph.fail(attempt, why.clone(), now_ms).is_err() {
             return;
         }
+        let entry = ExceptionEntry { at_ms: now_ms, task: Some(attempt), worker, why, follows };
         if self.restarting.contains_key(&attempt.of) || self.is_ending() {
+            let explains = self.status != JobStatus::Cancelling && self.exceptions.explain(entry);
+            if explains && !may_recover && self.status == JobStatus::Restarting {
+                self.give_up(NOT_RECOVERABLE.to_owned(), now_ms, actions);
+            }
             return;
         }
-        self.exceptions.add(ExceptionEntry { at_ms: now_ms, task: Some(attempt), worker, why });
-        match self.backoff.on_failure(now_ms, random) {
-            Restart::After(wait_ms) => {
-                let from = now_ms.saturating_add(wait_ms);
-                let region = self.regions.restarted_with(attempt.of).to_vec();
-                self.restarting.extend(region.iter().map(|subtask| (*subtask, from)));
-                self.end_tries(&region.into_iter().collect(), now_ms, actions);
-                if self.status != JobStatus::Restarting {
-                    self.enter(JobStatus::Restarting, now_ms);
-                }
-                actions.push(Action::WakeAt(from));
-            }
-            Restart::Never(reason) => {
-                self.exceptions.add(ExceptionEntry { at_ms: now_ms, task: None, worker: None, why: reason });
-                self.restarting.clear();
-                self.enter(JobStatus::Failing, now_ms);
-                self.end_tries(&self.graph.subtasks().collect(), now_ms, actions);
-            }
+        self.exceptions.add(entry);
+        let restart = if may_recover {
+            self.backoff.on_failure(now_ms, random)
+        } else {
+            Restart::Never(NOT_RECOVERABLE.to_owned())
+        };
+        match restart {
+            Restart::After(wait_ms) => self.restart_after(wait_ms, attempt.of, now_ms, actions),
+            Restart::Never(reason) => self.give_up(reason, now_ms, actions),
+        }
+    }
+
+    /// Ends the region of a subtask that failed, to be tried again after a wait.
+    fn restart_after(&mut self, wait_ms: i64, failed: SubtaskId, now_ms: i64, actions: &mut Vec<Action>) {
+        let from = now_ms.saturating_add(wait_ms);
+        let region = self.regions.restarted_with(failed).to_vec();
+        self.restarting.extend(region.iter().map(|subtask| (*subtask, from)));
+        self.stopping = false;
+        self.end_tries(&region.into_iter().collect(), now_ms, actions);
+        if self.status != JobStatus::Restarting {
+            self.enter(JobStatus::Restarting, now_ms);
+        }
+        actions.push(Action::WakeAt(from));
+    }
+
+    /// Ends everything: the job has failed.
+    fn give_up(&mut self, reason: String, now_ms: i64, actions: &mut Vec<Action>) {
+        self.exceptions.gave_up(reason);
+        self.restarting.clear();
+        self.enter(JobStatus::Failing, now_ms);
+        self.end_tries(&self.graph.subtasks().collect(), now_ms, actions);
+    }
+
+    fn stop(&mut self, actions: &mut Vec<Action>) {
+        if self.status == JobStatus::Running && !self.stopping {
+            self.stopping = true;
+            actions.push(Action::StopSources);
         }
     }
 
     fn cancel(&mut self, now_ms: i64, actions: &mut Vec<Action>) {
-        if self.status.can_become(JobStatus::Cancelling) {
+        // What is being published is done, whatever anybody wants.
+        if self.status.can_become(JobStatus::Cancelling) && !self.publishing {
             self.enter(JobStatus::Cancelling, now_ms);
             self.restarting.clear();
             self.end_tries(&self.graph.subtasks().collect(), now_ms, actions);

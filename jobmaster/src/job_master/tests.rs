@@ -15,6 +15,11 @@ fn place(worker: &str, slot: u32) -> Place {
     Place { worker: WorkerId::new(worker), slot, allocation: AllocationId { epoch: 0, number: u64::from(slot) } }
 }
 
+/// One that may not come again.
+fn failure(why: &str) -> TaskFailure {
+    TaskFailure { why: why.to_owned(), may_recover: true, follows: false }
+}
+
 fn attempt(vertex: usize, subtask: u32, number: u32) -> AttemptId {
     AttemptId { of: SubtaskId { vertex, subtask }, number }
 }
@@ -60,7 +65,7 @@ impl Job {
     }
 
     fn fails(&mut self, attempt: AttemptId) -> Vec<String> {
-        self.does(Event::TaskFailed { attempt, why: "division by zero".to_owned() })
+        self.does(Event::TaskFailed { attempt, failure: failure("division by zero") })
     }
 }
 
@@ -72,6 +77,7 @@ fn said(action: &Action) -> String {
         Action::Deploy(attempt, place) => format!("deploy {} to {}", try_of(attempt), place.worker),
         Action::Cancel(attempt, worker) => format!("cancel {} on {worker}", try_of(attempt)),
         Action::FreeSlot(place) => format!("free {}", place.worker),
+        Action::StopSources => "stop sources".to_owned(),
         Action::Publish => "publish".to_owned(),
         Action::WakeAt(at) => format!("wake at {at}"),
         Action::Ended(status) => format!("ended {}", status.word()),
@@ -165,7 +171,8 @@ fn when_the_strategy_gives_up_everything_is_ended_and_the_reason_is_kept() {
     let ended = ["declare 0", "free w0", "free w1", "ended FAILED"];
     assert_eq!(job.report(attempt(1, 1, 0), AttemptState::Canceled), ended);
     let why: Vec<&str> = job.master.exceptions().entries().map(|entry| entry.why.as_str()).collect();
-    assert_eq!(why, ["division by zero", "no restart strategy is set ('restart-strategy.type')"]);
+    assert_eq!(why, ["division by zero"]);
+    assert_eq!(job.master.exceptions().gave_up_because(), Some("no restart strategy is set ('restart-strategy.type')"));
 }
 
 #[test]
@@ -240,7 +247,7 @@ impl World {
                 _ => match self.tasks.keys().nth(random.below(self.tasks.len().max(1))).copied() {
                     Some(attempt) => {
                         self.tasks.remove(&attempt);
-                        Event::TaskFailed { attempt, why: "trouble".to_owned() }
+                        Event::TaskFailed { attempt, failure: failure("trouble") }
                     }
                     None => Event::Tick,
                 },
@@ -288,6 +295,7 @@ impl World {
                         *state = AttemptState::Canceling;
                     }
                 }
+                Action::StopSources => {}
                 Action::FreeSlot(place) => self.slots.retain(|other| *other != place),
                 Action::Publish => {
                     assert!(self.tasks.is_empty(), "seed {seed}: something still runs");
@@ -299,4 +307,36 @@ impl World {
             }
         }
     }
+}
+
+#[test]
+fn what_would_fail_again_is_not_tried_again() {
+    let mut job = Job::running("keyed", 2, always());
+    let certain = TaskFailure { may_recover: false, ..failure("not a number") };
+    job.does(Event::TaskFailed { attempt: attempt(0, 0, 0), failure: certain });
+    assert_eq!(job.master.status(), JobStatus::Failing);
+}
+
+#[test]
+fn a_cause_that_is_heard_of_after_what_followed_from_it_decides() {
+    let mut job = Job::running("keyed", 2, always());
+    let lost = TaskFailure { follows: true, ..failure("a task that it reads from is gone") };
+    job.does(Event::TaskFailed { attempt: attempt(1, 0, 0), failure: lost });
+    assert_eq!(job.master.status(), JobStatus::Restarting);
+    let certain = TaskFailure { may_recover: false, ..failure("not a number") };
+    job.does(Event::TaskFailed { attempt: attempt(0, 0, 0), failure: certain });
+    assert_eq!(job.master.status(), JobStatus::Failing);
+    let why: Vec<&str> = job.master.exceptions().entries().map(|entry| entry.why.as_str()).collect();
+    assert_eq!(why, ["not a number"]);
+}
+
+#[test]
+fn a_running_job_stops_once_and_a_failure_takes_that_back() {
+    let mut job = Job::running("keyed", 2, always());
+    assert_eq!(job.does(Event::Stop), ["stop sources"]);
+    assert!(job.does(Event::Stop).is_empty(), "it is stopping already");
+    assert!(job.master.is_stopping());
+    job.does(Event::TaskFailed { attempt: attempt(0, 0, 0), failure: failure("trouble") });
+    assert!(!job.master.is_stopping(), "it begins anew");
+    assert!(job.does(Event::Stop).is_empty(), "nothing runs");
 }
