@@ -4,31 +4,29 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use millstream_crds::{Manifest, read_manifest};
-use millstream_planner::problem::Problems;
-use millstream_planner::resolved::{Plan, plan, resolve};
+use millstream_planner::manifest::plan_manifest;
+use millstream_planner::resolved::{Plan, ResolvedProgram};
+
+/// Reads the file at `path`.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    std::fs::read_to_string(path).map_err(|error| format!("cannot read the manifest {shown}: {error}"))
+}
 
 /// Reads, checks, resolves and plans the job in the file at `path`. The error is for the person, one problem a line.
-pub(crate) fn plan_file(path: &Path) -> Result<(String, Plan), String> {
+pub(crate) fn plan_file(path: &Path) -> Result<(ResolvedProgram, Plan), String> {
+    plan_text(&read(path)?).map_err(|problems| in_file(path, &problems))
+}
+
+/// The same for a manifest that is at hand: what is wrong with it, one problem each.
+pub(crate) fn plan_text(text: &str) -> Result<(ResolvedProgram, Plan), Vec<String>> {
+    plan_manifest(text, now_ms(), Arc::new(now_ms))
+}
+
+/// What is wrong with the file at `path`, one problem a line.
+pub(crate) fn in_file(path: &Path, problems: &[String]) -> String {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read the manifest {shown}: {error}"))?;
-    plan_text(&text).map_err(|problems| {
-        let lines: Vec<String> = problems.into_iter().map(|problem| format!("{shown}: {problem}")).collect();
-        lines.join("\n")
-    })
-}
-
-/// The same for a manifest that is at hand: the job's name and its plan, or what is wrong with it.
-pub(crate) fn plan_text(text: &str) -> Result<(String, Plan), Vec<String>> {
-    let manifest = read_manifest(text).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let in_manifest = |problems: Problems| located(&problems, &manifest);
-    let program = resolve(&manifest.job, now_ms()).map_err(in_manifest)?;
-    let plan = plan(&program, Arc::new(now_ms)).map_err(in_manifest)?;
-    Ok((program.name, plan))
-}
-
-fn located(problems: &Problems, manifest: &Manifest) -> Vec<String> {
-    problems.iter().map(|problem| problem.in_manifest(manifest).to_string()).collect()
+    problems.iter().map(|problem| format!("{shown}: {problem}")).collect::<Vec<_>>().join("\n")
 }
 
 /// The wall clock in milliseconds.

@@ -2,87 +2,63 @@
 //! seconds elsewhere, and a last one at the end. On stderr; results have stdout for themselves.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use millstream_engine::element::Watermark;
-use millstream_worker::job::{JobEnd, JobError, JobMetrics, Progress};
-use tokio::runtime::Handle;
+use millstream_jobmaster::job_manager::{JobOutcome, Progress};
+use millstream_jobmaster::job_master::JobStatus;
 
+use crate::embedded::JobControl;
 use crate::manifest::now_ms;
 
 const ON_TERMINAL: Duration = Duration::from_millis(500);
 const ELSEWHERE: Duration = Duration::from_secs(5);
 
-/// Shows progress until it is finished.
-#[derive(Debug)]
-pub(crate) struct Reporter {
-    metrics: Arc<JobMetrics>,
-    started: Instant,
-    done: Arc<AtomicBool>,
-    shown: bool,
-}
-
-impl Reporter {
-    /// Starts to show progress from `metrics`, if `shown`.
-    pub(crate) fn start(metrics: Arc<JobMetrics>, runtime: &Handle, shown: bool) -> Self {
-        let reporter = Self { metrics, started: Instant::now(), done: Arc::new(AtomicBool::new(false)), shown };
-        if shown {
-            let (metrics, done) = (Arc::clone(&reporter.metrics), Arc::clone(&reporter.done));
-            runtime.spawn(follow(metrics, done));
-        }
-        reporter
-    }
-
-    /// Says how the job has ended.
-    pub(crate) fn finish(self, ended: &Result<JobEnd, JobError>) {
-        self.done.store(true, Ordering::Relaxed);
-        if !self.shown {
-            return;
-        }
-        let progress = self.metrics.progress();
-        let how = match ended {
-            Ok(JobEnd::Finished) => "finished",
-            Ok(JobEnd::Stopped) => "stopped",
-            Ok(JobEnd::Cancelled) => "cancelled",
-            Err(_) => "failed",
-        };
-        let seconds = self.started.elapsed().as_secs_f64();
-        let last = format!(
-            "{how}: {} rows in, {} rows out, {} late, {} bad, {seconds:.1} s",
-            grouped(progress.rows_in),
-            grouped(progress.rows_out),
-            grouped(progress.late),
-            grouped(progress.errors),
-        );
-        say(&last, std::io::stderr().is_terminal(), "\n");
-    }
-}
-
-async fn follow(metrics: Arc<JobMetrics>, done: Arc<AtomicBool>) {
+/// Shows progress until it is dropped.
+pub(crate) async fn follow(job: JobControl) {
     let on_terminal = std::io::stderr().is_terminal();
     let interval = if on_terminal { ON_TERMINAL } else { ELSEWHERE };
-    let mut before = (Instant::now(), metrics.progress().rows_in);
+    let mut before = (Instant::now(), 0);
     loop {
         tokio::time::sleep(interval).await;
-        if done.load(Ordering::Relaxed) {
-            return;
-        }
-        let progress = metrics.progress();
+        let Some(progress) = job.progress().await else { return };
         let now = Instant::now();
-        let rate = rate(progress.rows_in - before.1, now - before.0);
+        let rate = rate(progress.rows_in.saturating_sub(before.1), now - before.0);
         before = (now, progress.rows_in);
         // The cursor stays at the line's start, so that results on the same terminal write over it.
         say(&line(&progress, rate), on_terminal, if on_terminal { "\r" } else { "\n" });
     }
 }
 
+/// Says how the job has ended, after `ran`.
+pub(crate) fn say_end(outcome: &JobOutcome, progress: &Progress, ran: Duration) {
+    let how = match outcome.status {
+        JobStatus::Finished if outcome.stopped => "stopped",
+        JobStatus::Finished => "finished",
+        JobStatus::Canceled => "cancelled",
+        JobStatus::Failed
+        | JobStatus::Initializing
+        | JobStatus::Created
+        | JobStatus::Running
+        | JobStatus::Restarting
+        | JobStatus::Failing
+        | JobStatus::Cancelling => "failed",
+    };
+    let seconds = ran.as_secs_f64();
+    let last = format!(
+        "{how}: {} rows in, {} rows out, {} late, {} bad, {seconds:.1} s",
+        grouped(progress.rows_in),
+        grouped(progress.rows_out),
+        grouped(progress.late),
+        grouped(progress.errors),
+    );
+    say(&last, std::io::stderr().is_terminal(), "\n");
+}
+
 fn line(progress: &Progress, rate: u64) -> String {
     let (watermark, lag) = match progress.watermark {
         None => ("none".to_owned(), "unknown".to_owned()),
-        Some(Watermark::MAX) => ("end".to_owned(), "none".to_owned()),
-        Some(Watermark(ms)) => (instant(ms), duration(now_ms().saturating_sub(ms))),
+        Some(i64::MAX) => ("end".to_owned(), "none".to_owned()),
+        Some(ms) => (instant(ms), duration(now_ms().saturating_sub(ms))),
     };
     format!(
         "rows in {}, {} rows/s, watermark {watermark}, late {}, lag {lag}",
@@ -117,7 +93,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// Milliseconds since 1970 as a time in UTC, to the second.
-fn instant(ms: i64) -> String {
+pub(crate) fn instant(ms: i64) -> String {
     match chrono::DateTime::from_timestamp_millis(ms) {
         Some(time) => time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
         None => format!("{ms} ms"),

@@ -3,16 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Args;
-use millstream_graph::JobGraph;
-use millstream_worker::clock::SystemClock;
-use millstream_worker::io::Io;
-use millstream_worker::job::{self, JobControl, JobEnd, JobError, JobSpec, StartError};
+use millstream_jobmaster::job_manager::JobOutcome;
+use millstream_jobmaster::job_master::JobStatus;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::progress::Reporter;
-use crate::{exit, manifest};
+use crate::embedded::{EmbeddedJob, JobControl, NotRun};
+use crate::{exit, manifest, progress};
 
 /// Run a job in this process until it ends or is stopped by Ctrl-C.
 #[derive(Debug, Args)]
@@ -26,62 +25,64 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(&self) -> ExitCode {
-        let (name, plan) = match manifest::plan_file(&self.manifest) {
+        let (program, plan) = match manifest::plan_file(&self.manifest) {
             Ok(planned) => planned,
             Err(error) => return exit::refuse(&error),
         };
         plan.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let graph = plan.graph;
+        let graph = Arc::new(plan.graph.clone());
         tracing::info!(
-            job = %name,
+            job = %program.name,
             slots = graph.slots_needed(),
             tasks = graph.vertices.iter().map(|vertex| vertex.parallelism).sum::<u32>(),
             "starting; state is kept in memory only: this job starts anew when it is run again"
         );
-        match execute(graph, !self.quiet) {
-            Ok(JobEnd::Finished | JobEnd::Stopped) => ExitCode::SUCCESS,
-            Ok(JobEnd::Cancelled) => ExitCode::from(exit::INTERRUPTED),
-            Err(Failure::Input(error)) => exit::refuse(&format!("{}: {error}", self.manifest.display())),
-            Err(Failure::Job(error)) => exit::fail(&error),
+        match EmbeddedJob::start(program, plan, graph) {
+            Ok(job) => self.follow(job),
+            Err(NotRun::Unusable(problems)) => exit::refuse(&manifest::in_file(&self.manifest, &problems)),
+            Err(error @ NotRun::Other(_)) => exit::fail(&error),
+        }
+    }
+
+    /// Sees a job to its end.
+    fn follow(&self, job: EmbeddedJob) -> ExitCode {
+        let (started, control, shown) = (Instant::now(), job.control(), !self.quiet);
+        let meanwhile = async move {
+            let follow = async {
+                if shown {
+                    progress::follow(control.clone()).await;
+                }
+            };
+            tokio::join!(follow, interrupts(&control));
+        };
+        match job.wait(meanwhile) {
+            Ok((outcome, progress)) => {
+                if shown {
+                    progress::say_end(&outcome, &progress, started.elapsed());
+                }
+                exit_code(&outcome)
+            }
+            Err(refusal) => exit::fail(&refusal),
         }
     }
 }
 
-/// Why a run did not end well.
-#[derive(Debug)]
-enum Failure {
-    /// What the manifest names is not there.
-    Input(String),
-    /// The job failed.
-    Job(String),
-}
-
-fn execute(graph: JobGraph, show_progress: bool) -> Result<JobEnd, Failure> {
-    let io = Io::start().map_err(|error| Failure::Job(error.to_string()))?;
-    let spec = JobSpec {
-        graph: Arc::new(graph),
-        clock: Arc::new(SystemClock::default()),
-        attempt: format!("{:x}", manifest::now_ms()).into(),
-    };
-    let job = job::start(spec, &io).map_err(|error| match error {
-        StartError::Input { .. } => Failure::Input(error.to_string()),
-        StartError::Other(error) => Failure::Job(error.to_string()),
-    })?;
-    let reporter = Reporter::start(job.metrics(), io.handle(), show_progress);
-    let control = job.control();
-    let ended = io.handle().block_on(async {
-        let interrupts = tokio::spawn(interrupts(control));
-        let ended = job.wait().await;
-        interrupts.abort();
-        ended
-    });
-    reporter.finish(&ended);
-    io.shut_down();
-    ended.map_err(|error| Failure::Job(describe(&error)))
+fn exit_code(outcome: &JobOutcome) -> ExitCode {
+    match outcome.status {
+        JobStatus::Finished => ExitCode::SUCCESS,
+        JobStatus::Canceled => ExitCode::from(exit::INTERRUPTED),
+        JobStatus::Failed
+        | JobStatus::Initializing
+        | JobStatus::Created
+        | JobStatus::Running
+        | JobStatus::Restarting
+        | JobStatus::Failing
+        | JobStatus::Cancelling => exit::fail(&outcome.why.as_deref().unwrap_or("the job failed")),
+    }
 }
 
 /// The first Ctrl-C or SIGTERM stops the job, the second ends it at once.
-async fn interrupts(control: JobControl) {
+async fn interrupts(job: &JobControl) {
     // Both are listened to all the time: one that comes while the job is told of the first is not missed.
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -95,22 +96,7 @@ async fn interrupts(control: JobControl) {
     };
     asked().await;
     tracing::info!("stopping: what was read is worked on to its end; press Ctrl-C again to end at once");
-    control.stop();
+    job.stop().await;
     asked().await;
-    control.cancel();
-}
-
-/// An error and its causes, each said once.
-fn describe(error: &JobError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(of) = cause {
-        let said = of.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = of.source();
-    }
-    text
+    job.cancel().await;
 }

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use millstream_graph::{JobGraph, NodeKind};
-use millstream_worker::clock::SystemClock;
-use millstream_worker::io::Io;
-use millstream_worker::job::{self, JobSpec};
+use millstream_graph::NodeKind;
+use millstream_jobmaster::job_manager::{JobOutcome, Progress};
+use millstream_jobmaster::job_master::JobStatus;
+use millstream_planner::resolved::{Plan, ResolvedProgram};
 
 use super::checksum::{ChecksumSink, Total};
+use crate::embedded::EmbeddedJob;
 use crate::progress::grouped;
 use crate::{exit, manifest};
 
@@ -41,15 +42,22 @@ pub(crate) fn measure(case: &Case<'_>) -> ExitCode {
 
 /// Runs a program as it is, in one subtask.
 pub(crate) fn write(sql: &str) -> ExitCode {
-    let ended = planned("write", sql, 1).and_then(|graph| {
-        let io = Io::start().map_err(|error| error.to_string())?;
-        let spec = JobSpec { graph: Arc::new(graph), clock: Arc::new(SystemClock::default()), attempt: "bench".into() };
-        let job = job::start(spec, &io).map_err(|error| error.to_string())?;
-        io.handle().block_on(job.wait()).map_err(|error| error.to_string())
+    let written = planned("write", sql, 1).and_then(|(program, plan)| {
+        let graph = Arc::new(plan.graph.clone());
+        finished(EmbeddedJob::start(program, plan, graph).map_err(|error| error.to_string())?)
     });
-    match ended {
+    match written {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => exit::fail(&error),
+    }
+}
+
+/// Waits for the end of a job that reads all of its input.
+fn finished(job: EmbeddedJob) -> Result<Progress, String> {
+    let (outcome, progress) = job.wait(std::future::pending()).map_err(|refusal| refusal.to_string())?;
+    match outcome {
+        JobOutcome { status: JobStatus::Finished, .. } => Ok(progress),
+        JobOutcome { status, why, .. } => Err(why.unwrap_or_else(|| format!("the job is {}", status.word()))),
     }
 }
 
@@ -59,37 +67,30 @@ pub(crate) fn literal(path: &Path) -> String {
 }
 
 /// Plans a program as `run` does: by way of a manifest.
-fn planned(name: &str, sql: &str, parallelism: u32) -> Result<JobGraph, String> {
+fn planned(name: &str, sql: &str, parallelism: u32) -> Result<(ResolvedProgram, Plan), String> {
     let sql: String = sql.lines().map(|line| format!("      {line}\n")).collect();
     let text = format!(
         "apiVersion: millstream.dev/v1alpha1\nkind: StreamJob\nmetadata:\n  name: {name}\nspec:\n  parallelism: \
          {parallelism}\n  program:\n    sql: |\n{sql}"
     );
-    let (_, plan) = manifest::plan_text(&text).map_err(|problems| problems.join("\n"))?;
-    Ok(plan.graph)
+    manifest::plan_text(&text).map_err(|problems| problems.join("\n"))
 }
 
 fn run(case: &Case<'_>) -> Result<String, String> {
-    let mut graph = planned(case.name, &case.sql, case.parallelism)?;
+    let (program, plan) = planned(case.name, &case.sql, case.parallelism)?;
+    let mut graph = plan.graph.clone();
     let total = Arc::new(Total::default());
     for node in &mut graph.program.nodes {
         if let NodeKind::Sink(sink) = &mut node.kind {
             *sink = Arc::new(ChecksumSink { total: Arc::clone(&total) });
         }
     }
-    let io = Io::start().map_err(|error| error.to_string())?;
-    let clock = Arc::new(SystemClock::default());
     let before = cpu_seconds()?;
     let started = Instant::now();
-    let job = job::start(JobSpec { graph: Arc::new(graph), clock, attempt: "bench".into() }, &io)
-        .map_err(|error| error.to_string())?;
-    let metrics = job.metrics();
-    io.handle().block_on(job.wait()).map_err(|error| error.to_string())?;
+    let job = EmbeddedJob::start(program, plan, Arc::new(graph)).map_err(|error| error.to_string())?;
+    let progress = finished(job)?;
     let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds()? - before);
-    let events = case.events.unwrap_or_else(|| metrics.progress().rows_in);
-    let figures = figures(case, events, wall, cpu, &total);
-    io.shut_down();
-    figures
+    figures(case, case.events.unwrap_or(progress.rows_in), wall, cpu, &total)
 }
 
 #[expect(
