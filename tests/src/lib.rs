@@ -1,6 +1,10 @@
 //! What tests of the whole need: the binary as a person would run it, and the project's folder.
 
+pub mod cluster;
+pub mod proxy;
+
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -128,6 +132,15 @@ pub fn visible(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// A free port of loopback, HOST:PORT.
+///
+/// # Panics
+/// If there is none.
+pub fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.unwrap_or_else(|error| panic!("no free port: {error}")).to_string()
+}
+
 /// How long a test waits for anything before it fails.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -177,6 +190,11 @@ impl Running {
     pub fn wait_for_output(&mut self) {
         let read = self.child.stdout.as_mut().map(|stdout| stdout.read_exact(&mut [0]));
         assert!(matches!(read, Some(Ok(()))), "nothing was written: {read:?}");
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends `signal`, as `INT`.

@@ -365,7 +365,9 @@ fn times_that_are_computed_or_not_in_the_text_are_looked_for_too() {
 /// Without the number of the run in a part's name.
 fn without_attempt(line: &str) -> String {
     match line.split_once("part-") {
-        Some((before, after)) => format!("{before}part-{}", after.trim_start_matches(|c: char| c.is_ascii_hexdigit())),
+        Some((before, after)) => {
+            format!("{before}part-{}", after.trim_start_matches(|c: char| c.is_ascii_hexdigit() || c == '_'))
+        }
         None => line.to_owned(),
     }
 }

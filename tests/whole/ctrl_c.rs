@@ -1,6 +1,6 @@
 //! Ctrl-C: the first ends a job with all that it has read, the second ends it at once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use expect_test::expect;
@@ -79,7 +79,11 @@ fn a_job_that_cannot_go_on_ends_at_the_second_ctrl_c() {
     let said = running.end();
     assert_eq!(said.code, 130, "{}", said.stderr);
     assert!(said.stderr.lines().last().unwrap().starts_with("cancelled: "), "{}", said.stderr);
-    assert_eq!(visible(&folder.path().join("out")), Vec::<PathBuf>::new(), "what was not finished is not seen");
+    // The files may have been finished before the second signal; what was not finished is not seen.
+    for file in visible(&folder.path().join("out")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.ends_with('\n') && text.lines().all(|row| row.len() == 200_000), "{} is whole", file.display());
+    }
 }
 
 /// Counts rows by windows of two seconds, of all files that come into a folder.

@@ -4,7 +4,7 @@
 //!
 //! | block | what happens to it |
 //! |---|---|
-//! | `sh` | `make …`: the target exists. `millstream …`: run in a copy of the examples, with the last `yaml` block before it as `job.yaml`; `--events` is brought down so that a benchmark takes no time |
+//! | `sh` | `make …`: the target exists. `millstream …`: run in a copy of the examples, with the last `yaml` block before it as `job.yaml`; `--events` is brought down so that a benchmark takes no time; with `&` at its end it runs until the block has ended |
 //! | `yaml` | a `StreamJob` is explained |
 //! | `sql` | planned together with the `sql` blocks before it in the same document |
 //! | `text` | the lines, but for `…`, are among what the command before it has printed |
@@ -15,8 +15,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use millstream_tests::{millstream, project, run, sql_manifest};
+use millstream_tests::{Running, free_address, millstream, project, run, sql_manifest};
 
 /// How many events a benchmark of the documents has here.
 const EVENTS: &str = "20000";
@@ -172,11 +173,29 @@ fn commands_of_the_documents_run() {
     }
 }
 
+/// A command of a block, with ports of its own and nothing of it in the user's folders.
+fn command(words: &[&str], folder: &Path, ports: &[String; 2]) -> Command {
+    let mut command = millstream();
+    command.args(arguments(words)).current_dir(folder).env("XDG_STATE_HOME", folder);
+    command.env("MILLSTREAM_REST", &ports[0]).env("MILLSTREAM_RPC", &ports[1]);
+    command
+}
+
+/// Starts a command that runs in the background, and waits until it can be used.
+fn start(words: &[&str], folder: &Path, ports: &[String; 2]) -> Running {
+    let mut started = Running::start(command(words, folder, ports).env("RUST_LOG", "info"));
+    if words[1] == "jobmaster" {
+        started.stderr.wait_until(|lines| lines.last().is_some_and(|line| line.contains("is ready")));
+    }
+    started
+}
+
 /// Tries the commands of a block and answers what the last one has printed.
 fn last_words(commands: &str, at: &str, job: &str) -> String {
-    let (targets, folder) = (targets(), checkout());
+    let (targets, folder, ports) = (targets(), checkout(), [free_address(), free_address()]);
     std::fs::write(folder.path().join("job.yaml"), job).unwrap();
     let mut printed = String::new();
+    let mut in_background = Vec::new();
     for words in self::commands(commands) {
         let at = format!("{at}: {}", words.join(" "));
         match words.as_slice() {
@@ -184,8 +203,11 @@ fn last_words(commands: &str, at: &str, job: &str) -> String {
                 let missing: Vec<_> = names.iter().filter(|name| !targets.contains(**name)).collect();
                 assert!(missing.is_empty(), "{at}: the Makefile has no target {missing:?}");
             }
+            ["millstream", .., "&"] => {
+                in_background.push(start(&words[..words.len() - 1], folder.path(), &ports));
+            }
             ["millstream", ..] => {
-                let said = run(millstream().args(arguments(&words)).current_dir(folder.path()));
+                let said = run(&mut command(&words, folder.path(), &ports));
                 assert_eq!(said.code, 0, "{at}: {}", said.stderr);
                 printed = said.stdout;
             }

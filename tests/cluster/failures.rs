@@ -1,0 +1,239 @@
+//! Parts fail at any moment, and the results are those of a job in which nothing fails.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use millstream_api::JobState;
+use millstream_tests::cluster::Cluster;
+use millstream_tests::proxy::Proxy;
+use millstream_tests::{Running, free_address, millstream, sql_manifest, visible, wait_until};
+
+use crate::jobs::{check, counting, endless};
+
+/// Moments that are the same for a seed.
+struct Moments(u64);
+
+impl Moments {
+    /// From 0 to below `below`.
+    fn next(&mut self, below: u64) -> u64 {
+        // A linear congruential generator (Knuth's MMIX); its upper bits are good enough to choose moments.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+}
+
+fn wait(milliseconds: u64) {
+    let until = Instant::now() + Duration::from_millis(milliseconds);
+    wait_until(|| Instant::now() >= until);
+}
+
+/// The workers and how many free slots each has.
+fn free_slots(cluster: &Cluster) -> HashMap<String, u32> {
+    let asked = cluster.ask(|client| async move { client.taskmanagers().await }).unwrap();
+    asked.taskmanagers.into_iter().map(|worker| (worker.id, worker.free_slots)).collect()
+}
+
+/// A worker whose slot a job has.
+fn busy_worker(cluster: &Cluster) -> String {
+    free_slots(cluster).into_iter().filter(|(_, free)| *free == 0).map(|(name, _)| name).min().unwrap()
+}
+
+#[test]
+fn workers_killed_at_twenty_random_moments_change_no_result() {
+    let seed = 4_711;
+    let mut moments = Moments(seed);
+    let mut cluster = Cluster::start(3, 1);
+    let mut started = 3;
+    for job in 0..10 {
+        let name = format!("killed-{job}");
+        let id = cluster.submit(&counting(&name, 2, 50));
+        for kill in 0..2 {
+            let (after, victim) = (moments.next(1_500), moments.next(3));
+            wait(after);
+            let mut names: Vec<String> = free_slots(&cluster).into_keys().collect();
+            names.sort();
+            let victim = names[usize::try_from(victim).unwrap() % names.len()].clone();
+            println!("seed {seed}, job {job}, kill {kill}: {victim} after {after} ms");
+            cluster.kill_worker(&victim);
+            cluster.start_worker(&format!("w{started}"), 1);
+            started += 1;
+            cluster.wait_for_workers(3);
+        }
+        cluster.wait_for(&id, JobState::Finished);
+        check(&cluster.path(&name), &format!("seed {seed}, job {job}"));
+    }
+}
+
+#[test]
+fn a_worker_that_was_given_up_and_wakes_again_adds_nothing() {
+    let mut cluster = Cluster::with(&["--heartbeat-interval", "200 ms", "--heartbeat-timeout", "1 s"]);
+    for name in ["a", "b", "c"] {
+        cluster.start_worker(name, 1);
+    }
+    cluster.wait_for_workers(3);
+    let id = cluster.submit(&counting("counts", 2, 50));
+    cluster.wait_for(&id, JobState::Running);
+    let asleep = busy_worker(&cluster);
+    cluster.worker(&asleep).signal("STOP");
+    cluster.wait_for(&id, JobState::Finished);
+    assert!(cluster.job(&id).restarts > 0, "the job went on without the worker");
+    check(&cluster.path("counts"), "while a worker sleeps");
+    let files = visible(&cluster.path("counts"));
+    cluster.worker(&asleep).signal("CONT");
+    // It has heard that it is not wanted, has ended its tasks, and has come back.
+    cluster.wait_for_workers(3);
+    check(&cluster.path("counts"), "after a worker has woken");
+    assert_eq!(visible(&cluster.path("counts")), files);
+}
+
+#[test]
+fn a_jobmaster_that_is_killed_is_followed_by_one_that_goes_on() {
+    let seed = 815;
+    let mut moments = Moments(seed);
+    let mut cluster = Cluster::start(2, 1);
+    for round in 0..4 {
+        let name = format!("counts-{round}");
+        let id = cluster.submit(&counting(&name, 2, 50));
+        let after = moments.next(2_000);
+        println!("seed {seed}, round {round}: after {after} ms");
+        wait(after);
+        cluster.kill_jobmaster();
+        cluster.start_jobmaster();
+        cluster.wait_for(&id, JobState::Finished);
+        check(&cluster.path(&name), &format!("seed {seed}, round {round}"));
+        cluster.wait_for_workers(2);
+    }
+}
+
+#[test]
+fn a_jobmaster_that_is_killed_while_results_are_being_published_is_followed_by_one_that_finishes_it() {
+    let mut cluster = Cluster::start(2, 1);
+    let id = cluster.submit(&counting("counts", 2, 50));
+    let out = cluster.path("counts");
+    wait_until(|| !visible(&out).is_empty());
+    cluster.kill_jobmaster();
+    println!("{} files were visible when the jobmaster was killed", visible(&out).len());
+    cluster.start_jobmaster();
+    cluster.wait_for(&id, JobState::Finished);
+    check(&out, "published by two jobmasters");
+}
+
+#[test]
+fn a_connection_between_workers_that_is_cut_or_comes_to_a_halt_restarts_the_job() {
+    let mut cluster = Cluster::with(&[]);
+    // The worker whose name is smaller dials; the other one is reached through the proxy.
+    let proxy = Proxy::start();
+    cluster.start_worker("a", 1);
+    let port = free_address();
+    let mut behind = cluster.worker_command("b", 1);
+    behind.args(["--exchange", &port, "--exchange-advertised", &proxy.address()]);
+    proxy.pass_on_to(&port);
+    cluster.add_worker("b", Running::start(&mut behind));
+    cluster.wait_for_workers(2);
+    for (name, trouble) in [("cut", Proxy::cut as fn(&Proxy)), ("halted", |proxy: &Proxy| proxy.halt(true))] {
+        let before = proxy.taken();
+        let id = cluster.submit(&counting(name, 2, 50));
+        cluster.wait_for(&id, JobState::Running);
+        wait_until(|| proxy.taken() > before || name == "halted");
+        wait(300);
+        trouble(&proxy);
+        wait_until(|| cluster.job(&id).restarts > 0);
+        proxy.halt(false);
+        cluster.wait_for(&id, JobState::Finished);
+        assert!(cluster.failures(&id).contains("connection"), "{}", cluster.failures(&id));
+        check(&cluster.path(name), name);
+    }
+}
+
+#[test]
+fn a_sink_that_takes_nothing_holds_the_source_and_the_memory_of_the_worker_stays_flat() {
+    let mut cluster = Cluster::with(&[]);
+    // Nobody reads what this one prints.
+    let unread = Running::start_unread(&mut cluster.worker_command("unread", 2));
+    let process = unread.id();
+    cluster.add_worker("unread", unread);
+    cluster.wait_for_workers(1);
+    let sql = "SET 'pipeline.operator-chaining.enabled' = 'false';\n\
+               CREATE TABLE g (k BIGINT, text STRING) WITH ('connector' = 'datagen', 'fields.text.length' = '100');\n\
+               CREATE TABLE p (k BIGINT, text STRING) WITH ('connector' = 'print');\n\
+               INSERT INTO p SELECT k, text FROM g;";
+    let id = cluster.submit(&sql_manifest("slow", 2, sql));
+    cluster.wait_for(&id, JobState::Running);
+    let read = || cluster.job(&id).vertices[0].metrics.write_records;
+    wait_until(|| read() > 0);
+    let settled = settled(read);
+    let memory = resident(process);
+    wait(2_000);
+    assert_eq!(read(), settled, "nothing more is read");
+    let grown = resident(process).saturating_sub(memory);
+    assert!(grown < 20 << 20, "the worker has grown by {grown} bytes");
+    cluster
+        .ask(|client| async move { client.cancel(&id).await.map(|_| id) })
+        .map(|id| cluster.wait_for(&id, JobState::Canceled))
+        .unwrap();
+}
+
+/// A number once it has not changed for two seconds, in which workers report twice.
+fn settled(number: impl Fn() -> u64) -> u64 {
+    let mut before = number();
+    loop {
+        wait(2_000);
+        let now = number();
+        if now == before {
+            return now;
+        }
+        before = now;
+    }
+}
+
+fn resident(process: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
+    text.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+#[test]
+fn a_job_can_be_cancelled_in_every_state_that_is_not_an_end() {
+    let mut cluster = Cluster::start(1, 1);
+    let cancel = |cluster: &Cluster, id: &str| cluster.ask(|client| async move { client.cancel(id).await });
+    // CREATED
+    let waiting = cluster.submit(&endless("waiting", 2));
+    cluster.wait_for(&waiting, JobState::Created);
+    cancel(&cluster, &waiting).unwrap();
+    cluster.wait_for(&waiting, JobState::Canceled);
+    // RUNNING
+    let running = cluster.submit(&endless("running", 1));
+    cluster.wait_for(&running, JobState::Running);
+    cancel(&cluster, &running).unwrap();
+    cluster.wait_for(&running, JobState::Canceled);
+    // RESTARTING
+    let restarting = cluster.submit(&counting("restarting", 1, 3_600_000));
+    cluster.wait_for(&restarting, JobState::Running);
+    cluster.kill_worker("w0");
+    cluster.wait_for(&restarting, JobState::Restarting);
+    cancel(&cluster, &restarting).unwrap();
+    cluster.wait_for(&restarting, JobState::Canceled);
+    // What is cancelled may be cancelled again; what has ended otherwise may not.
+    cancel(&cluster, &restarting).unwrap();
+    cluster.start_worker("w1", 1);
+    let finished = cluster.run(&counting("finished", 1, 50));
+    let error = cancel(&cluster, &finished).unwrap_err().to_string();
+    assert!(error.contains("FINISHED") && error.contains("it has ended"), "{error}");
+    assert!(visible(&cluster.path("restarting")).is_empty(), "nothing of a cancelled job is visible");
+}
+
+#[test]
+fn a_stopped_job_finishes_with_what_it_has_read() {
+    let cluster = Cluster::start(1, 1);
+    let sql = "SET 'pipeline.operator-chaining.enabled' = 'false';\n\
+               CREATE TABLE g (k BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000');\n\
+               CREATE TABLE f (k BIGINT) WITH ('connector' = 'filesystem', 'path' = 'FOLDER/out', 'format' = 'csv');\n\
+               INSERT INTO f SELECT k FROM g;";
+    let id = cluster.submit(&sql_manifest("stopped", 1, sql));
+    cluster.wait_for(&id, JobState::Running);
+    wait_until(|| cluster.job(&id).vertices[0].metrics.write_records > 0);
+    let said = millstream_tests::run(millstream().args(["stop", "stopped", "--rest", cluster.rest()]));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(cluster.job(&id).state, JobState::Finished);
+    let read = usize::try_from(cluster.job(&id).vertices[0].metrics.write_records).unwrap();
+    assert_eq!(millstream_tests::lines_of_parts(&cluster.path("out")).len(), read, "rows were read");
+}
