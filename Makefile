@@ -5,12 +5,12 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millstream
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 MILLSTREAM = $(CARGO_TARGET_DIR)/release/millstream
 
-.PHONY: demo test test-unit test-sql test-whole test-docs check setup build clean-cache
+.PHONY: demo test test-unit test-sql test-whole test-cluster test-docs check setup build clean-cache
 
 demo: setup
 	@scripts/demo
 
-test: setup test-unit test-whole test-docs
+test: setup test-unit test-whole test-cluster test-docs
 	@echo "all suites passed"
 
 # The libraries' own tests: operators and their semantics cases, formats, connectors, planners, whole jobs in one process.
@@ -21,6 +21,11 @@ test-unit: setup
 test-whole: setup
 	cargo build --locked --workspace
 	cargo test --locked --workspace --test whole
+
+# Clusters of real processes on loopback: the same answers, and what happens when parts of them fail.
+test-cluster: setup
+	cargo build --locked --workspace
+	cargo test --locked --workspace --test cluster
 
 # What the other suites have of SQL, alone: plans, semantics cases, queries end to end.
 test-sql: setup
