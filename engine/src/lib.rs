@@ -38,7 +38,7 @@
 //! use millstream_engine::batch::EventBatch;
 //! use millstream_engine::element::{StreamElement, Watermark};
 //! use millstream_engine::key::key_group::MaxParallelism;
-//! use millstream_engine::operators::chain::{ChainLink, ChainOutput, EdgeId, OperatorChain, Target};
+//! use millstream_engine::operators::chain::{ChainLink, ChainOutput, ChainState, EdgeId, OperatorChain, Target};
 //! use millstream_engine::operators::{PortId, ProcessingTime};
 //! use millstream_engine::spec::OperatorSpec;
 //! use millstream_engine::time::generator::{WatermarkGenerator, WatermarkStrategy};
@@ -147,10 +147,9 @@
 //! impl Printer {
 //!     fn run(&mut self, chain: &mut OperatorChain) -> millstream_engine::error::Result<()> {
 //!         let mut cx = Context::from_waker(Waker::noop());
-//!         match chain.poll_run(ProcessingTime(0), self, &mut cx) {
-//!             Poll::Ready(state) => state.map(|_| ()),
-//!             Poll::Pending => unreachable!("there is always room"),
-//!         }
+//!         // A chain that has much to do lets others have their turn.
+//!         while chain.poll_run(ProcessingTime(0), self, &mut cx)? == Poll::Ready(ChainState::HasMore) {}
+//!         Ok(())
 //!     }
 //! }
 //!

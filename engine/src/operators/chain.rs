@@ -56,11 +56,17 @@ pub trait ChainOutput {
 /// Why [`OperatorChain::poll_run`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainState {
+    /// It has made its share of calls and has more to do: run it again, once others had their turn.
+    HasMore,
     /// All pushed elements are processed.
     Drained,
     /// The end of input has passed the last operator.
     Finished,
 }
+
+/// Calls of operators in one run. An element takes one for each operator, unless what it causes is more than an operator may
+/// emit at once; so it takes a window that fires for very many keys to get here.
+const CALLS_PER_RUN: usize = 32;
 
 /// A tree of operators, run in one thread.
 pub struct OperatorChain {
@@ -109,14 +115,19 @@ impl OperatorChain {
         self.carry_on(0, out)
     }
 
-    /// Runs until all is processed or something is not ready.
+    /// Runs until all is processed, something is not ready, or so much is done that whoever runs it should look around.
     pub fn poll_run(
         &mut self,
         now: ProcessingTime,
         out: &mut dyn ChainOutput,
         waker_cx: &mut Context<'_>,
     ) -> Poll<Result<ChainState>> {
+        let mut calls = 0;
         while let Some(at) = self.deepest_with_work() {
+            if calls == CALLS_PER_RUN {
+                return Poll::Ready(Ok(ChainState::HasMore));
+            }
+            calls += 1;
             match out.poll_room(waker_cx)? {
                 Poll::Ready(()) => {}
                 Poll::Pending => return Poll::Pending,

@@ -17,7 +17,7 @@ use crate::element::{Barrier, CheckpointId, StreamElement, Watermark};
 use crate::error::Result;
 use crate::key::splitter::KeySplitter;
 use crate::metrics::OperatorMetrics;
-use crate::operators::chain::{ChainLink, ChainOutput, EdgeId, OperatorChain, Target};
+use crate::operators::chain::{ChainLink, ChainOutput, ChainState, EdgeId, OperatorChain, Target};
 use crate::operators::{PortId, ProcessingTime};
 use crate::state::OperatorState;
 
@@ -216,10 +216,12 @@ impl Subtask {
     fn drain(&mut self, now: ProcessingTime, lines: &mut Vec<String>) -> Result<()> {
         let mut cx = Context::from_waker(Waker::noop());
         for _ in 0..POLLS_MAX {
-            if let Poll::Ready(state) = self.chain.poll_run(now, &mut self.output, &mut cx) {
-                state?;
-                lines.append(&mut self.output.lines);
-                return Ok(());
+            match self.chain.poll_run(now, &mut self.output, &mut cx)? {
+                Poll::Pending | Poll::Ready(ChainState::HasMore) => {}
+                Poll::Ready(ChainState::Drained | ChainState::Finished) => {
+                    lines.append(&mut self.output.lines);
+                    return Ok(());
+                }
             }
         }
         panic!("the operators do not come to an end");

@@ -47,6 +47,11 @@ impl Calendar {
         Some((number, filed))
     }
 
+    /// The last millisecond of bucket `number`.
+    pub(super) fn last_of(&self, number: i64) -> i64 {
+        number.saturating_add(1).saturating_mul(self.width).saturating_sub(1)
+    }
+
     /// Bytes of memory held.
     pub(super) fn memory_bytes(&self) -> usize {
         memory::tree::<i64, Vec<Filed>>(self.buckets.len()) + self.room * size_of::<Filed>()

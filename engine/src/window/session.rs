@@ -10,6 +10,8 @@
 //!  watermark passes bucket 17:  k3 has ended → fired;  k8 ends in bucket 19 by now → filed there
 //! ```
 //!
+//! Buckets are fired one after the other, so that what waits to be given out is a part of the sessions that end.
+//!
 //! The rules are those of [`super::triggered`]: sessions that overlap or touch merge, a row is late when the session
 //! it would make has ended and it meets none that is open.
 
@@ -52,8 +54,11 @@ pub struct SessionWindows {
     calendar: Calendar,
     watermark: i64,
     next_row: i64,
+    /// Sessions of one bucket that have ended, and how many of them are given out.
     ended: Vec<(KeyIndex, Session)>,
     emitted: usize,
+    /// Whether all buckets that the watermark has reached were looked at.
+    is_collected: bool,
     found: Vec<KeyIndex>,
     groups: Vec<GroupIndex>,
 }
@@ -107,6 +112,7 @@ impl SessionWindows {
             next_row: 0,
             ended: Vec::new(),
             emitted: 0,
+            is_collected: true,
             found: Vec::new(),
             groups: Vec::new(),
         })
@@ -229,26 +235,33 @@ impl SessionWindows {
         self.accumulators.update(&groups, &part.rows, RowNumbers::Ordered { first, order: &on_time })
     }
 
-    /// Collects the sessions that the watermark has passed, in the order of their ends.
+    /// Collects the sessions of the next bucket that the watermark has passed, in the order of their ends. The others are
+    /// filed again, where their ends are by now.
     fn collect_ended(&mut self) {
-        let mut filed_again: Vec<(KeyIndex, Session)> = Vec::new();
-        while let Some((number, filed)) = self.calendar.pop_reached(self.watermark) {
-            for Filed { key, group } in filed {
-                // One that is not there has been taken over by another, which is filed itself.
-                match self.session_of(key, group).filter(|session| session.bucket == number) {
-                    Some(session) if session.end - 1 <= self.watermark => self.end(key, session),
-                    Some(session) => filed_again.push((key, session)),
-                    None => {}
-                }
+        let Some((number, filed)) = self.calendar.pop_reached(self.watermark) else {
+            self.is_collected = true;
+            return;
+        };
+        let end_of_bucket = self.calendar.last_of(number);
+        let passed = self.watermark.min(end_of_bucket);
+        for Filed { key, group } in filed {
+            // One that is not there has been taken over by another, which is filed itself.
+            match self.session_of(key, group).filter(|session| session.bucket == number) {
+                Some(session) if session.end - 1 <= passed => self.end(key, session),
+                Some(session) => self.file_again(key, session),
+                None => {}
             }
         }
-        for (key, mut session) in filed_again {
-            self.file(key, &mut session);
-            if let Some(filed) = self.session_of_mut(key, session.group) {
-                filed.bucket = session.bucket;
-            }
+        self.ended.sort_unstable_by_key(|(_, session)| session.end);
+        // In the bucket that the watermark lies in there are those again that go on.
+        self.is_collected = self.watermark <= end_of_bucket;
+    }
+
+    fn file_again(&mut self, key: KeyIndex, mut session: Session) {
+        self.file(key, &mut session);
+        if let Some(filed) = self.session_of_mut(key, session.group) {
+            filed.bucket = session.bucket;
         }
-        self.ended.sort_by_key(|(_, session)| session.end);
     }
 
     fn session_of(&self, key: KeyIndex, group: GroupIndex) -> Option<Session> {
@@ -268,6 +281,20 @@ impl SessionWindows {
             self.others.take_from(key, |others| others.retain(|other| *other != session));
         }
         self.ended.push((key, session));
+    }
+
+    /// Gives out bucket after bucket until the output is full.
+    fn fire(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
+        loop {
+            if self.emit(cx)? == Progress::Yield {
+                return Ok(Progress::Yield);
+            }
+            if self.is_collected {
+                self.give_back_memory()?;
+                return Ok(Progress::Done);
+            }
+            self.collect_ended();
+        }
     }
 
     fn emit(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
@@ -291,7 +318,6 @@ impl SessionWindows {
         self.emitted = 0;
         let keys = self.ended.drain(..).map(|(key, _)| key).collect();
         self.forget_empty_keys(keys);
-        self.give_back_memory()?;
         Ok(Progress::Done)
     }
 
@@ -384,8 +410,8 @@ impl Operator for SessionWindows {
 
     fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<Progress> {
         self.watermark = watermark.0;
-        self.collect_ended();
-        self.emit(cx)
+        self.is_collected = false;
+        self.fire(cx)
     }
 
     fn process_time(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
@@ -393,7 +419,7 @@ impl Operator for SessionWindows {
     }
 
     fn resume(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
-        self.emit(cx)
+        self.fire(cx)
     }
 
     fn prepare_snapshot(&mut self, _: &Barrier, _: &mut OperatorContext<'_>) -> Result<Progress> {

@@ -122,9 +122,12 @@ fn branches() -> OperatorChain {
 
 fn run(chain: &mut OperatorChain, now: i64, log: &mut Log) -> ChainState {
     let mut cx = Context::from_waker(Waker::noop());
-    match chain.poll_run(ProcessingTime(now), log, &mut cx) {
-        Poll::Ready(state) => state.unwrap(),
-        Poll::Pending => panic!("nothing here is ever not ready"),
+    loop {
+        match chain.poll_run(ProcessingTime(now), log, &mut cx).map(Result::unwrap) {
+            Poll::Ready(ChainState::HasMore) => {}
+            Poll::Ready(state) => return state,
+            Poll::Pending => panic!("nothing here is ever not ready"),
+        }
     }
 }
 
@@ -229,6 +232,18 @@ fn what_waits_in_a_chain_and_what_its_operators_hold_is_accounted() {
     assert_eq!(chain.waiting_bytes(), 8, "a snapshot that nobody has taken");
     chain.take_snapshots();
     assert_eq!(chain.waiting_bytes(), 0);
+}
+
+#[test]
+fn a_chain_that_has_much_to_do_stops_now_and_then() {
+    let mut chain = OperatorChain::new(vec![link(copies(100), &[(PortId::MAIN, Target::Edge(EdgeId(0)))])]);
+    let (mut log, mut cx, mut runs) = (Log::default(), Context::from_waker(Waker::noop()), 1);
+    chain.push(StreamElement::Batch(batch(&[1])));
+    while chain.poll_run(ProcessingTime(0), &mut log, &mut cx).map(Result::unwrap) == Poll::Ready(ChainState::HasMore) {
+        assert_eq!(log.0.len(), runs * CALLS_PER_RUN);
+        runs += 1;
+    }
+    assert_eq!((runs, log.0.len()), (4, 100));
 }
 
 #[test]
