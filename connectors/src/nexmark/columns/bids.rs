@@ -47,13 +47,13 @@ pub(super) fn columns(maker: &mut KindMaker<'_>, fields: &[BidField], scratch: &
     numbers.fill(maker.config, maker.runs());
     let Numbers { auctions, bidders, prices, channels: _ } = numbers;
     let (mut auctions, mut bidders, mut prices) = (auctions, bidders, prices);
-    let tables = maker.config.tables();
+    let config = maker.config;
     let column = |field: &BidField| match field {
         BidField::Auction => maker.numbers(auctions.take().unwrap_or_default()),
         BidField::Bidder => maker.numbers(bidders.take().unwrap_or_default()),
         BidField::Price => maker.numbers(prices.take().unwrap_or_default()),
-        BidField::Channel => from_dictionary(&tables.channels, &scratch.channels, maker.buffers),
-        BidField::Url => from_dictionary(&tables.urls, &scratch.channels, maker.buffers),
+        BidField::Channel => from_dictionary(&config.tables().channels, &scratch.channels, maker.buffers),
+        BidField::Url => from_dictionary(&config.tables().urls, &scratch.channels, maker.buffers),
         BidField::DateTime => maker.times(),
         BidField::Extra => extras(maker.config, maker.block),
     };
