@@ -6,5 +6,6 @@ mod examples;
 mod failures;
 mod jobs;
 mod many_jobs;
+mod memory;
 mod refusals;
 mod slots;
