@@ -119,6 +119,24 @@ fn a_jobmaster_that_is_killed_while_results_are_being_published_is_followed_by_o
 }
 
 #[test]
+fn a_jobmaster_whose_jobs_another_one_has_taken_over_publishes_nothing_and_ends() {
+    let mut first = Cluster::start(2, 1);
+    let id = first.submit(&counting("counts", 2, 50));
+    first.wait_for(&id, JobState::Running);
+    let mut second = Cluster::with_storage(&first.storage());
+    second.wait_for(&id, JobState::Created);
+    let said = first.end_of_jobmaster();
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("was taken over by another jobmaster"), "{}", said.stderr);
+    assert!(visible(&first.path("counts")).is_empty(), "the first one has published nothing");
+    for name in ["x", "y"] {
+        second.start_worker(name, 1);
+    }
+    second.wait_for(&id, JobState::Finished);
+    check(&first.path("counts"), "published by the second jobmaster");
+}
+
+#[test]
 fn a_connection_between_workers_that_is_cut_or_comes_to_a_halt_restarts_the_job() {
     let mut cluster = Cluster::with(&[]);
     // The worker whose name is smaller dials; the other one is reached through the proxy.

@@ -8,12 +8,14 @@ use millstream_api::{Client, ClientError, JobDetails, JobState};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Running, millstream, wait_until};
+use crate::{Running, Said, millstream, wait_until};
 
 /// The cluster. All its processes are killed when it is dropped.
 #[derive(Debug)]
 pub struct Cluster {
     folder: TempDir,
+    /// If it is not in the folder.
+    storage: Option<String>,
     runtime: Runtime,
     settings: Vec<String>,
     rest: String,
@@ -40,9 +42,19 @@ impl Cluster {
 
     /// A jobmaster with more arguments, without workers.
     pub fn with(settings: &[&str]) -> Self {
+        Self::begin(settings, None)
+    }
+
+    /// A jobmaster with the storage of another one, without workers.
+    pub fn with_storage(storage: &str) -> Self {
+        Self::begin(&[], Some(storage.to_owned()))
+    }
+
+    fn begin(settings: &[&str], storage: Option<String>) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut cluster = Self {
             folder: tempfile::tempdir().expect("a folder"),
+            storage,
             runtime,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
             rest: "127.0.0.1:0".to_owned(),
@@ -62,7 +74,7 @@ impl Cluster {
 
     /// Where the jobmaster keeps jobs.
     pub fn storage(&self) -> String {
-        format!("file://{}", self.folder().join("storage").display())
+        self.storage.clone().unwrap_or_else(|| format!("file://{}", self.folder().join("storage").display()))
     }
 
     /// Where workers register.
@@ -100,6 +112,11 @@ impl Cluster {
     pub fn kill_jobmaster(&mut self) {
         // A process is killed when it is dropped.
         self.jobmaster = None;
+    }
+
+    /// What the jobmaster says when it ends by itself, which is waited for.
+    pub fn end_of_jobmaster(&mut self) -> Said {
+        self.jobmaster.take().expect("a jobmaster").end()
     }
 
     /// A command that starts a worker of this cluster.
