@@ -255,7 +255,13 @@ pub struct Peer {
     /// Its name.
     pub worker: WorkerId,
     /// Where its exchange listens, `host:port`.
-    pub exchange: String,
+    pub address: String,
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.worker, self.address)
+    }
 }
 
 /// A task to start.

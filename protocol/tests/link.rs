@@ -79,7 +79,7 @@ fn told_to_workers() -> Vec<ToWorker> {
     let deployment = Deployment {
         job: job(),
         program: "{}".into(),
-        peers: vec![Peer { worker: WorkerId::new("w-1"), exchange: "127.0.0.1:7".to_owned() }],
+        peers: vec![Peer { worker: WorkerId::new("w-1"), address: "127.0.0.1:7".to_owned() }],
         holders: vec![0, 0],
         tasks: vec![to_deploy],
     };

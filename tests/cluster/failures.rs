@@ -149,11 +149,11 @@ fn a_connection_between_workers_that_is_cut_or_comes_to_a_halt_restarts_the_job(
     cluster.add_worker("b", Running::start(&mut behind));
     cluster.wait_for_workers(2);
     for (name, trouble) in [("cut", Proxy::cut as fn(&Proxy)), ("halted", |proxy: &Proxy| proxy.halt(true))] {
-        let before = proxy.taken();
+        let before = proxy.passed();
         let id = cluster.submit(&counting(name, 2, 50));
         cluster.wait_for(&id, JobState::Running);
-        wait_until(|| proxy.taken() > before || name == "halted");
-        wait(300);
+        // More than greetings: rows are on their way.
+        wait_until(|| proxy.passed() > before + 10_000);
         trouble(&proxy);
         wait_until(|| cluster.job(&id).restarts > 0);
         proxy.halt(false);

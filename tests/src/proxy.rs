@@ -19,7 +19,7 @@ struct Shared {
     halted: Mutex<bool>,
     changed: Condvar,
     ended: AtomicBool,
-    taken: AtomicUsize,
+    passed: AtomicUsize,
 }
 
 impl Proxy {
@@ -53,9 +53,9 @@ impl Proxy {
         *lock(&self.shared.target) = Some(target.to_owned());
     }
 
-    /// How many connections it has taken so far.
-    pub fn taken(&self) -> usize {
-        self.shared.taken.load(Ordering::Relaxed)
+    /// How many bytes it has passed on so far.
+    pub fn passed(&self) -> usize {
+        self.shared.passed.load(Ordering::Relaxed)
     }
 
     /// Closes all connections.
@@ -89,7 +89,6 @@ impl Shared {
     fn take(self: &Arc<Self>, connection: TcpStream) {
         let Some(target) = lock(&self.target).clone() else { return };
         let Ok(onward) = TcpStream::connect(target) else { return };
-        self.taken.fetch_add(1, Ordering::Relaxed);
         let both = |stream: &TcpStream| stream.try_clone().expect("a second handle of a connection");
         lock(&self.connections).push((both(&connection), both(&onward)));
         let _ = (connection.set_nodelay(true), onward.set_nodelay(true));
@@ -113,6 +112,7 @@ impl Shared {
             if to.write_all(&buffer[..read]).is_err() {
                 break;
             }
+            self.passed.fetch_add(read, Ordering::Relaxed);
         }
         let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
     }

@@ -128,7 +128,7 @@ impl JobManager {
             let known = peers.iter().position(|peer| peer.worker == place.worker);
             let at = known.unwrap_or_else(|| {
                 let exchange = self.workers.get(&place.worker).map(|worker| worker.registration.exchange.clone());
-                peers.push(Peer { worker: place.worker.clone(), exchange: exchange.unwrap_or_default() });
+                peers.push(Peer { worker: place.worker.clone(), address: exchange.unwrap_or_default() });
                 peers.len() - 1
             });
             holders.push(u32::try_from(at).unwrap_or(u32::MAX));

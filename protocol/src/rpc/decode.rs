@@ -174,7 +174,7 @@ fn deployment(of: wire::Deployment) -> Decoded<Deployment> {
         let allocation = allocation_id(of.allocation)?;
         Ok(TaskToDeploy { attempt: task_id(of.task)?.attempt, slot: of.slot, allocation })
     };
-    let peer = |of: wire::Peer| Peer { worker: WorkerId::new(of.worker), exchange: of.exchange };
+    let peer = |of: wire::Peer| Peer { worker: WorkerId::new(of.worker), address: of.exchange };
     Ok(Deployment {
         job: job_ref(of.job)?,
         program: of.program.into(),

@@ -163,7 +163,7 @@ fn committables(of: Committables) -> wire::Committables {
 
 fn deployment(of: Deployment) -> wire::Deployment {
     let peer =
-        |peer: crate::message::Peer| wire::Peer { worker: peer.worker.as_str().to_owned(), exchange: peer.exchange };
+        |peer: crate::message::Peer| wire::Peer { worker: peer.worker.as_str().to_owned(), exchange: peer.address };
     let task = |task: crate::message::TaskToDeploy| wire::TaskToDeploy {
         task: Some(task_id(&TaskId { job: of.job, attempt: task.attempt })),
         slot: task.slot,

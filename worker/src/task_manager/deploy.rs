@@ -122,8 +122,7 @@ impl Builder<'_> {
         let slot = self.job.slot_of(subtask).ok_or_else(unknown)?;
         let holder = *self.deployment.holders.get(slot).ok_or_else(unknown)?;
         let peer = self.deployment.peers.get(holder as usize).ok_or_else(unknown)?;
-        let elsewhere = peer.worker != self.around.worker;
-        Ok(elsewhere.then(|| Peer { worker: peer.worker.clone(), address: peer.exchange.clone() }))
+        Ok((peer.worker != self.around.worker).then(|| peer.clone()))
     }
 
     /// The name of a channel that is the same at both ends. Tasks that are joined are always tried again together, so that

@@ -66,6 +66,7 @@ use hub::Hub;
 pub(super) use decode::Decoder;
 pub(super) use flow::Flow;
 pub(super) use message::EncodedRows;
+pub use millstream_protocol::message::Peer;
 pub use sender::RemoteSender;
 
 /// Names a channel between two tasks of one job in one of its tries.
@@ -89,21 +90,6 @@ impl fmt::Display for ChannelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { job, epoch, attempt, edge, from, to } = self;
         write!(f, "edge {edge} from subtask {from} to {to} of job {job} (epoch {epoch}, try {attempt})")
-    }
-}
-
-/// Another worker.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Peer {
-    /// Its name.
-    pub worker: WorkerId,
-    /// Where its exchange listens, `host:port`.
-    pub address: String,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.worker, self.address)
     }
 }
 

@@ -32,11 +32,13 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// Waits until something is so.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited too long: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let mut looks = tokio::time::interval(Duration::from_millis(1));
+    soon(what, async {
+        while !is_so() {
+            looks.tick().await;
+        }
+    })
+    .await;
 }
 
 /// Settings under which things go wrong quickly.
