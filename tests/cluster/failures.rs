@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use millstream_api::JobState;
 use millstream_tests::cluster::Cluster;
 use millstream_tests::proxy::Proxy;
-use millstream_tests::{Running, free_address, millstream, sql_manifest, visible, wait_until};
+use millstream_tests::{Running, free_address, sql_manifest, visible, wait_until};
 
-use crate::jobs::{check, counting, endless};
+use crate::jobs::{check, counting};
 
 /// Moments that are the same for a seed.
 struct Moments(u64);
@@ -207,51 +207,4 @@ fn settled(number: impl Fn() -> u64) -> u64 {
 fn resident(process: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
     text.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
-}
-
-#[test]
-fn a_job_can_be_cancelled_in_every_state_that_is_not_an_end() {
-    let mut cluster = Cluster::start(1, 1);
-    let cancel = |cluster: &Cluster, id: &str| cluster.ask(|client| async move { client.cancel(id).await });
-    // CREATED
-    let waiting = cluster.submit(&endless("waiting", 2));
-    cluster.wait_for(&waiting, JobState::Created);
-    cancel(&cluster, &waiting).unwrap();
-    cluster.wait_for(&waiting, JobState::Canceled);
-    // RUNNING
-    let running = cluster.submit(&endless("running", 1));
-    cluster.wait_for(&running, JobState::Running);
-    cancel(&cluster, &running).unwrap();
-    cluster.wait_for(&running, JobState::Canceled);
-    // RESTARTING
-    let restarting = cluster.submit(&counting("restarting", 1, 3_600_000));
-    cluster.wait_for(&restarting, JobState::Running);
-    cluster.kill_worker("w0");
-    cluster.wait_for(&restarting, JobState::Restarting);
-    cancel(&cluster, &restarting).unwrap();
-    cluster.wait_for(&restarting, JobState::Canceled);
-    // What is cancelled may be cancelled again; what has ended otherwise may not.
-    cancel(&cluster, &restarting).unwrap();
-    cluster.start_worker("w1", 1);
-    let finished = cluster.run(&counting("finished", 1, 50));
-    let error = cancel(&cluster, &finished).unwrap_err().to_string();
-    assert!(error.contains("FINISHED") && error.contains("it has ended"), "{error}");
-    assert!(visible(&cluster.path("restarting")).is_empty(), "nothing of a cancelled job is visible");
-}
-
-#[test]
-fn a_stopped_job_finishes_with_what_it_has_read() {
-    let cluster = Cluster::start(1, 1);
-    let sql = "SET 'pipeline.operator-chaining.enabled' = 'false';\n\
-               CREATE TABLE g (k BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000');\n\
-               CREATE TABLE f (k BIGINT) WITH ('connector' = 'filesystem', 'path' = 'FOLDER/out', 'format' = 'csv');\n\
-               INSERT INTO f SELECT k FROM g;";
-    let id = cluster.submit(&sql_manifest("stopped", 1, sql));
-    cluster.wait_for(&id, JobState::Running);
-    wait_until(|| cluster.job(&id).vertices[0].metrics.write_records > 0);
-    let said = millstream_tests::run(millstream().args(["stop", "stopped", "--rest", cluster.rest()]));
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    assert_eq!(cluster.job(&id).state, JobState::Finished);
-    let read = usize::try_from(cluster.job(&id).vertices[0].metrics.write_records).unwrap();
-    assert_eq!(millstream_tests::lines_of_parts(&cluster.path("out")).len(), read, "rows were read");
 }

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
+mod ends;
 mod examples;
 mod failures;
 mod jobs;
 mod many_jobs;
 mod memory;
+mod network;
 mod refusals;
 mod slots;

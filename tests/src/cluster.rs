@@ -10,6 +10,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{Running, Said, millstream, wait_until};
 
+/// A free port of loopback.
+const LOOPBACK: &str = "127.0.0.1:0";
+
 /// The cluster. All its processes are killed when it is dropped.
 #[derive(Debug)]
 pub struct Cluster {
@@ -42,23 +45,28 @@ impl Cluster {
 
     /// A jobmaster with more arguments, without workers.
     pub fn with(settings: &[&str]) -> Self {
-        Self::begin(settings, None)
+        Self::begin(settings, None, LOOPBACK, LOOPBACK)
+    }
+
+    /// A jobmaster that answers REST and takes workers at these addresses, without workers.
+    pub fn with_addresses(rest: &str, rpc: &str) -> Self {
+        Self::begin(&[], None, rest, rpc)
     }
 
     /// A jobmaster with the storage of another one, without workers.
     pub fn with_storage(storage: &str) -> Self {
-        Self::begin(&[], Some(storage.to_owned()))
+        Self::begin(&[], Some(storage.to_owned()), LOOPBACK, LOOPBACK)
     }
 
-    fn begin(settings: &[&str], storage: Option<String>) -> Self {
+    fn begin(settings: &[&str], storage: Option<String>, rest: &str, rpc: &str) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut cluster = Self {
             folder: tempfile::tempdir().expect("a folder"),
             storage,
             runtime,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
-            rest: "127.0.0.1:0".to_owned(),
-            rpc: "127.0.0.1:0".to_owned(),
+            rest: rest.to_owned(),
+            rpc: rpc.to_owned(),
             jobmaster: None,
             workers: BTreeMap::new(),
             printed: Vec::new(),

@@ -1,13 +1,14 @@
 //! `millstream bench`: how fast queries run on this machine.
 //!
-//! A benchmark plans its SQL and runs it as `run` does. Only its sinks are replaced: they add up a checksum of the rows
-//! instead of throwing them away, so that a run that computes something else is seen.
+//! A benchmark of throughput plans its SQL and runs it as `run` does. Only its sinks are replaced: they add up a checksum of
+//! the rows instead of throwing them away, so that a run that computes something else is seen. That of latency runs a cluster.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 mod checksum;
+mod latency;
 mod measure;
 mod nexmark;
 mod words;
@@ -25,6 +26,8 @@ enum Suite {
     Nexmark(nexmark::Nexmark),
     /// Words counted in lines of text.
     Words(words::Words),
+    /// How long a row takes through processes of their own.
+    Latency(latency::Latency),
 }
 
 impl Bench {
@@ -32,6 +35,7 @@ impl Bench {
         match &self.suite {
             Suite::Nexmark(nexmark) => nexmark.run(),
             Suite::Words(words) => words.run(),
+            Suite::Latency(latency) => latency.run(),
         }
     }
 }

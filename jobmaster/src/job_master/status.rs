@@ -6,6 +6,7 @@
 //!                    │  └► Restarting ◄─┘
 //!                    └─────────┘
 //!  from each of these:  Failing ─► Failed        Cancelling ─► Canceled
+//!  and from Failing:    Cancelling
 //! ```
 //!
 //! The words are Flink's (`JobStatus`), because tools and alerts look for them.
@@ -75,7 +76,8 @@ impl JobStatus {
             Self::Created => &[Self::Running, Self::Restarting, Self::Failing, Self::Cancelling],
             Self::Running => &[Self::Finished, Self::Restarting, Self::Failing, Self::Cancelling],
             Self::Restarting => &[Self::Created, Self::Failing, Self::Cancelling],
-            Self::Failing => &[Self::Failed],
+            // As in Flink: who cancels a job that is failing sees it cancelled.
+            Self::Failing => &[Self::Failed, Self::Cancelling],
             Self::Cancelling => &[Self::Canceled],
             Self::Failed | Self::Canceled | Self::Finished => &[],
         }
@@ -112,16 +114,17 @@ mod tests {
     #[test]
     fn a_job_that_is_being_ended_does_not_start_again() {
         for ending in [JobStatus::Failing, JobStatus::Cancelling] {
-            assert!(ending.next().iter().all(|next| next.is_terminal()), "{ending:?}");
+            let ends = |next: &JobStatus| next.is_terminal() || *next == JobStatus::Cancelling;
+            assert!(ending.next().iter().all(ends), "{ending:?}");
         }
     }
 
     #[test]
-    fn everything_that_is_not_over_can_be_cancelled_unless_it_is_failing() {
+    fn everything_that_is_not_over_can_be_cancelled() {
         let left: Vec<JobStatus> = JobStatus::ALL
             .into_iter()
             .filter(|state| !state.is_terminal() && !state.can_become(JobStatus::Cancelling))
             .collect();
-        assert_eq!(left, [JobStatus::Failing, JobStatus::Cancelling]);
+        assert_eq!(left, [JobStatus::Cancelling]);
     }
 }

@@ -136,6 +136,9 @@ pub struct Sink {
     /// Columns that the output is divided by, as in `PARTITIONED BY`.
     #[serde(default)]
     pub partition_by: Vec<String>,
+    /// Columns whose rows of equal values are written by one subtask, in their order. As they come unless set.
+    #[serde(default)]
+    pub key_by: Option<Names>,
     /// How it runs.
     #[serde(flatten)]
     pub placement: Placement,

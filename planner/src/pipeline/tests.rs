@@ -517,6 +517,8 @@ fn sources_and_sinks_are_checked() {
     for sink in [
         "connector: prnt",
         "connector: print, partitionBy: [lin]",
+        "connector: print, keyBy: line",
+        "connector: print, keyBy: [line, lin]",
         "connector: filesystem, options: {path: /x}",
         "connector: print, options: {x: [1]}",
     ] {
@@ -541,6 +543,11 @@ fn sources_and_sinks_are_checked() {
         line 9, column 136: spec.program.pipeline.sources[0].eventTime.column: the column `x` is TIMESTAMP(6), and a time must be TIMESTAMP(3), TIMESTAMP_LTZ(3) or BIGINT in milliseconds
         line 11, column 43: spec.program.pipeline.sinks[0].connector: there is no connector called `prnt`; did you mean `print`? (there are blackhole, datagen, filesystem, nexmark, print, socket)
         line 11, column 64: spec.program.pipeline.sinks[0].partitionBy[0]: there is no column called `lin`; did you mean `line`?
+        Source: a [line] x2 time None None
+        Sink: out <- Source: a Hash([0]) [line] x2
+        task Source: a x2
+        task Sink: out x2
+        line 11, column 64: spec.program.pipeline.sinks[0].keyBy[1]: there is no column called `lin`; did you mean `line`?
         line 11, column 11: spec.program.pipeline.sinks[0]: the option 'format' is missing: json, csv, raw or parquet
         line 11, column 63: spec.program.pipeline.sinks[0].options.x: expected text or a number or true or false, found a list
     "#]].assert_eq(&report);
