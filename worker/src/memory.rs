@@ -216,12 +216,13 @@ impl TaskMemory {
         Arc::clone(&self.task)
     }
 
-    /// Writes down what the task holds that is made of these. Fails if the slot's budget is used up by that.
-    pub(crate) fn look(&mut self, input: &TaskInput, chain: &OperatorChain) -> Result<()> {
+    /// Writes down what the task holds that is made of these, and in which `waiting` bytes wait beside them. Fails if the
+    /// slot's budget is used up by that.
+    pub(crate) fn look(&mut self, input: &TaskInput, chain: &OperatorChain, waiting: usize) -> Result<()> {
         let asks_input = self.looks.is_multiple_of(LOOKS_PER_INPUT);
         self.looks = self.looks.wrapping_add(1);
         let input_bytes = asks_input.then(|| input.source_bytes() + input.exchange_bytes());
-        let waiting = input.waiting_bytes() + chain.waiting_bytes();
+        let waiting = waiting + input.waiting_bytes() + chain.waiting_bytes();
         self.write_down(chain.operator_bytes().map(Some).chain([input_bytes, Some(waiting)]))
     }
 

@@ -93,13 +93,9 @@ impl SlotThread {
         }
     }
 
-    /// Runs a task. It is told of its end even if the thread is gone.
-    pub async fn run(&self, task: SlotTask) {
-        if let Err(mpsc::error::SendError(SlotTask { id, events, .. })) = self.tasks.send(task).await {
-            let gone = Outcome::Failed(Error::internal("the thread of a slot has ended").into());
-            // A worker that does not listen any more has ended all tasks.
-            let _ = events.send(TaskEvent { task: id, what: TaskNews::Ended(gone) }).await;
-        }
+    /// Runs a task. Nothing is said of one that the thread does not take, since it is gone.
+    pub async fn run(&self, task: SlotTask) -> Result<(), Error> {
+        self.tasks.send(task).await.map_err(|_| Error::internal("the thread of a slot has ended"))
     }
 }
 
@@ -110,20 +106,25 @@ async fn run_all(mut arriving: mpsc::Receiver<SlotTask>) {
         running.push(tokio::task::spawn_local(run_one(task)));
     }
     for task in running {
-        // `drive` catches panics; the executor does not end tasks otherwise.
+        // `run_one` catches panics; the executor does not end tasks otherwise.
         let _ = task.await;
     }
 }
 
-async fn run_one(SlotTask { id, task, times, command, events }: SlotTask) {
+async fn run_one(SlotTask { id, mut task, times, command, events }: SlotTask) {
     // A worker that does not listen any more has ended all tasks.
     let _ = events.send(TaskEvent { task: id, what: TaskNews::Running }).await;
-    let outcome = drive(task, &times, command).await;
+    let driven = drive(&mut task, &times, command).await;
+    // What it leaves behind is gone before its end is told. It may panic there too, whatever state it is in.
+    let outcome = match (caught("the end of a task", || drop(task)), driven) {
+        (Err(panic), Outcome::Finished(_)) => Outcome::Failed(panic.into()),
+        (Ok(()) | Err(_), driven) => driven,
+    };
     let _ = events.send(TaskEvent { task: id, what: TaskNews::Ended(outcome) }).await;
 }
 
 /// Runs a task to its end or until it is cancelled.
-async fn drive(mut task: Task, times: &TaskTimes, mut command: watch::Receiver<Command>) -> Outcome {
+async fn drive(task: &mut Task, times: &TaskTimes, mut command: watch::Receiver<Command>) -> Outcome {
     loop {
         if *command.borrow() == Command::Cancel {
             return Outcome::Cancelled;
@@ -131,10 +132,8 @@ async fn drive(mut task: Task, times: &TaskTimes, mut command: watch::Receiver<C
         let polled = std::future::poll_fn(|waker_cx| {
             times.turn_to(Doing::Work);
             // A panic fails the task and not the process. The task is dropped afterwards, whatever state it is in.
-            let poll = match std::panic::catch_unwind(AssertUnwindSafe(|| task.poll(waker_cx))) {
-                Ok(poll) => poll,
-                Err(panic) => std::task::Poll::Ready(Err(Error::internal(describe(panic.as_ref())).into())),
-            };
+            let poll = caught("a task", || task.poll(waker_cx))
+                .unwrap_or_else(|panic| std::task::Poll::Ready(Err(panic.into())));
             times.turn_to(task.doing());
             poll
         });
@@ -149,8 +148,11 @@ async fn drive(mut task: Task, times: &TaskTimes, mut command: watch::Receiver<C
     }
 }
 
-fn describe(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("a task panicked: {}", text.unwrap_or_else(|| "no message".to_owned()))
+/// What `call` answers, or that `what` has panicked.
+pub(crate) fn caught<T>(what: &str, call: impl FnOnce() -> T) -> Result<T, Error> {
+    std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Error::internal(format!("{what} panicked: {}", text.unwrap_or_else(|| "no message".to_owned())))
+    })
 }

@@ -16,7 +16,7 @@ use millstream_engine::operators::sink::SinkOperator;
 use millstream_graph::{AttemptId, JobId, SubtaskId};
 use millstream_protocol::message::{JobRef, TaskId};
 use millstream_worker::clock::SystemClock;
-use millstream_worker::exchange::{Outputs, gate};
+use millstream_worker::exchange::{ChannelSender, Outputs, gate};
 use millstream_worker::slot::{Command, Outcome, SlotTask, SlotThread, TaskEvent, TaskNews};
 use millstream_worker::task::{GateInput, Task, TaskInput};
 use tokio::sync::{mpsc, watch};
@@ -53,7 +53,11 @@ impl CommitSender for NoCommits {
 }
 
 /// A task that writes one row, and ends then if `ends`.
-fn task(panics: bool, ends: bool) -> (Task, Vec<millstream_worker::exchange::ChannelSender>) {
+fn task(panics: bool, ends: bool) -> (Task, Vec<ChannelSender>) {
+    task_of(Box::new(Writer { panics }), ends)
+}
+
+fn task_of(writer: Box<dyn SinkWriter>, ends: bool) -> (Task, Vec<ChannelSender>) {
     let (input, senders) = gate(1);
     let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
     let rows = RecordBatch::try_from_iter([("n", column)]).unwrap();
@@ -61,7 +65,7 @@ fn task(panics: bool, ends: bool) -> (Task, Vec<millstream_worker::exchange::Cha
     if ends {
         senders[0].send(StreamElement::EndOfInput);
     }
-    let operator = Box::new(SinkOperator::new(Box::new(Writer { panics }), Arc::new(NoCommits)));
+    let operator = Box::new(SinkOperator::new(writer, Arc::new(NoCommits)));
     let chain = OperatorChain::new(vec![ChainLink { operator, metrics: Arc::default(), routes: Vec::new() }]);
     let input = TaskInput::Gate(GateInput::new(input, 1));
     (Task::new(input, chain, Outputs::new(Vec::new()), Arc::new(SystemClock::default())), senders)
@@ -95,7 +99,7 @@ fn a_panic_fails_its_task_and_not_the_others_of_the_slot() {
             let (task, senders) = task(panics, ends);
             channels.push(senders);
             let (command, events) = (commands.clone(), events.clone());
-            slot.run(SlotTask { id: id(number), task, times: Arc::default(), command, events }).await;
+            slot.run(SlotTask { id: id(number), task, times: Arc::default(), command, events }).await.unwrap();
         }
         let mut ended = vec![next_end(&mut heard).await, next_end(&mut heard).await];
         ended.sort_by_key(|(task, _)| *task);
@@ -108,5 +112,51 @@ fn a_panic_fails_its_task_and_not_the_others_of_the_slot() {
         command.send(Command::Cancel).unwrap();
         let (task, outcome) = next_end(&mut heard).await;
         assert!(task == id(2) && matches!(outcome, Outcome::Cancelled), "{outcome:?}");
+    });
+}
+
+/// A task whose writer panics when it goes.
+fn task_that_goes_badly() -> (Task, Vec<ChannelSender>) {
+    struct Goes(Writer);
+
+    impl SinkWriter for Goes {
+        fn write(&mut self, batch: EventBatch, now: ProcessingTime) -> Result<()> {
+            self.0.write(batch, now)
+        }
+
+        fn close(&mut self, now: ProcessingTime) -> Result<()> {
+            self.0.close(now)
+        }
+
+        fn poll_closed(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<Vec<Committable>>> {
+            self.0.poll_closed(waker_cx)
+        }
+
+        fn memory_bytes(&self) -> usize {
+            self.0.memory_bytes()
+        }
+    }
+
+    impl Drop for Goes {
+        fn drop(&mut self) {
+            panic!("on leaving");
+        }
+    }
+
+    task_of(Box::new(Goes(Writer { panics: false })), true)
+}
+
+#[test]
+fn a_panic_of_what_a_task_leaves_behind_is_told_as_its_end() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let slot = SlotThread::start(0).unwrap();
+        let (events, mut heard) = mpsc::channel(16);
+        let (_command, commands) = watch::channel(Command::Run);
+        let (task, _senders) = task_that_goes_badly();
+        slot.run(SlotTask { id: id(0), task, times: Arc::default(), command: commands, events }).await.unwrap();
+        let (_, outcome) = next_end(&mut heard).await;
+        let Outcome::Failed(error) = outcome else { panic!("{outcome:?}") };
+        assert!(error.to_string().contains("the end of a task panicked: on leaving"), "{error}");
     });
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use millstream_engine::batch::EventBatch;
 use millstream_engine::error::Error;
-use millstream_engine::operators::chain::{ChainState, OperatorChain};
+use millstream_engine::operators::chain::{ChainOutput, ChainState, OperatorChain};
 use millstream_engine::operators::{PortId, ProcessingTime};
 
 use super::input::{InputElement, TaskInput};
@@ -29,6 +29,10 @@ pub struct Task {
     clock: Arc<dyn Clock>,
     timer: Timer,
     doing: Doing,
+    /// Since when there is no room for more.
+    held_since: Option<ProcessingTime>,
+    /// What the source could not decode, until there is room for it.
+    letters: Option<EventBatch>,
     memory: Option<TaskMemory>,
 }
 
@@ -54,7 +58,17 @@ pub enum TaskError {
 impl Task {
     /// A task that has done nothing yet.
     pub fn new(input: TaskInput, chain: OperatorChain, outputs: Outputs, clock: Arc<dyn Clock>) -> Self {
-        Self { input, chain, outputs, clock, timer: Timer::default(), doing: Doing::Work, memory: None }
+        Self {
+            input,
+            chain,
+            outputs,
+            clock,
+            timer: Timer::default(),
+            doing: Doing::Work,
+            held_since: None,
+            letters: None,
+            memory: None,
+        }
     }
 
     /// The same task, which writes down what it holds in `memory` and fails when its slot's budget is used up.
@@ -66,7 +80,8 @@ impl Task {
     pub fn poll(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<Ended, TaskError>> {
         let turn = self.turn(waker_cx);
         if let (Poll::Pending, Some(memory)) = (&turn, &mut self.memory) {
-            memory.look(&self.input, &self.chain)?;
+            let letters = self.letters.as_ref().map_or(0, EventBatch::memory_bytes);
+            memory.look(&self.input, &self.chain, letters)?;
         }
         turn
     }
@@ -80,10 +95,17 @@ impl Task {
                 Poll::Ready(ChainState::Finished) => {
                     return Poll::Ready(Ok(Ended { waits_for_clock: self.chain.next_time().is_some() }));
                 }
-                Poll::Pending => {
-                    self.doing = Doing::WaitForRoom;
-                    return Poll::Pending;
+                Poll::Pending => return self.wait_for_room(now),
+            }
+            if self.letters.is_some() {
+                match self.outputs.poll_room(waker_cx)? {
+                    Poll::Ready(()) => self.emit_letters()?,
+                    Poll::Pending => return self.wait_for_room(now),
                 }
+                continue;
+            }
+            if let Some(since) = self.held_since.take() {
+                self.input.held_up(now.0.saturating_sub(since.0));
             }
             if self.chain.next_time().is_some_and(|at| at <= now) {
                 self.chain.advance_time(now);
@@ -91,10 +113,7 @@ impl Task {
             }
             match self.input.poll_next(now, waker_cx)? {
                 Poll::Ready(InputElement::Element(element)) => self.chain.push(element),
-                Poll::Ready(InputElement::DeadLetters(rows)) => {
-                    let rows = EventBatch::inserts(rows);
-                    self.chain.emit_from_head(PortId::DEAD_LETTERS, rows, &mut self.outputs)?;
-                }
+                Poll::Ready(InputElement::DeadLetters(rows)) => self.letters = Some(EventBatch::inserts(rows)),
                 Poll::Pending => {
                     let next = [self.chain.next_time(), self.input.next_time()].into_iter().flatten().min();
                     if self.timer.poll_until(next, self.clock.as_ref(), waker_cx).is_pending() {
@@ -107,6 +126,19 @@ impl Task {
         self.doing = Doing::Work;
         waker_cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    fn wait_for_room(&mut self, now: ProcessingTime) -> Poll<Result<Ended, TaskError>> {
+        self.held_since.get_or_insert(now);
+        self.doing = Doing::WaitForRoom;
+        Poll::Pending
+    }
+
+    fn emit_letters(&mut self) -> Result<(), Error> {
+        match self.letters.take() {
+            Some(letters) => self.chain.emit_from_head(PortId::DEAD_LETTERS, letters, &mut self.outputs),
+            None => Ok(()),
+        }
     }
 
     /// What it does after a turn that did not end it.

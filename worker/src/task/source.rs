@@ -85,6 +85,7 @@ struct EventClock {
 struct SplitClock {
     channel: usize,
     generator: WatermarkGenerator,
+    /// When its last rows came, moved on by the time in which none could.
     rows_at: ProcessingTime,
     idle: bool,
 }
@@ -129,16 +130,26 @@ impl SourceInput {
                 continue;
             }
             self.poll_split(now, waker_cx)?;
-            self.mark_idle(now);
             match self.reader.poll_next(now, waker_cx)? {
-                Poll::Ready(event) => self.take(event, now)?,
+                Poll::Ready(event) => {
+                    self.take(event, now)?;
+                    self.mark_idle(now);
+                }
                 Poll::Pending => {
+                    self.mark_idle(now);
                     self.pass_on_promises(now, true);
                     if self.outgoing.is_empty() {
                         return Poll::Pending;
                     }
                 }
             }
+        }
+    }
+
+    /// The reader was not asked for `ms` milliseconds, since there was no room for more: its splits were not silent.
+    pub(super) fn held_up(&mut self, ms: i64) {
+        for split in self.clock.splits.values_mut() {
+            split.rows_at.0 = split.rows_at.0.saturating_add(ms);
         }
     }
 
@@ -283,6 +294,8 @@ impl SourceInput {
         self.clock.splits.get_mut(split)
     }
 
+    /// Declares idle what has been silent for long. Called when the reader has had its say, so that what it had ready while
+    /// the task worked counts first.
     fn mark_idle(&mut self, now: ProcessingTime) {
         let Some(timeout) = self.idle_timeout() else { return };
         let silent = |split: &SplitClock| !split.idle && split.rows_at.0.saturating_add(timeout) <= now.0;

@@ -1,7 +1,7 @@
 //! What a task does with its time: `busyTimeMsPerSecond` and its sisters are made of it.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,47 +16,72 @@ pub enum Doing {
 }
 
 /// Written by the slot's thread at each change, read by whoever shows it.
+///
+/// Under a lock, since what was spent and since when it does what it does now are one figure: who read one before a change
+/// and the other after it would count the time between twice, and see less the next time. A change is a turn of a task, which
+/// takes far longer than the lock.
 #[derive(Debug)]
-pub struct TaskTimes {
-    began: Instant,
-    /// Nanoseconds of each [`Doing`], up to `since`.
-    spent: [AtomicU64; 3],
-    doing: AtomicU8,
-    /// Since when it does that, in nanoseconds after `began`.
-    since: AtomicU64,
+pub struct TaskTimes(Mutex<Times>);
+
+#[derive(Debug)]
+struct Times {
+    /// Of each [`Doing`], up to `since`.
+    spent: [Duration; 3],
+    doing: Doing,
+    /// Since when it does that.
+    since: Instant,
 }
 
 impl Default for TaskTimes {
     fn default() -> Self {
-        Self {
-            began: Instant::now(),
-            spent: Default::default(),
-            doing: AtomicU8::new(Doing::WaitForInput as u8),
-            since: AtomicU64::new(0),
-        }
+        let spent = [Duration::ZERO; 3];
+        Self(Mutex::new(Times { spent, doing: Doing::WaitForInput, since: Instant::now() }))
     }
 }
 
 impl TaskTimes {
     /// From now on it does `doing`.
     pub fn turn_to(&self, doing: Doing) {
-        let now = self.now();
-        let passed = now.saturating_sub(self.since.load(Ordering::Relaxed));
-        self.spent[usize::from(self.doing.load(Ordering::Relaxed))].fetch_add(passed, Ordering::Relaxed);
-        self.doing.store(doing as u8, Ordering::Relaxed);
-        self.since.store(now, Ordering::Relaxed);
+        let mut times = self.lock();
+        let now = Instant::now();
+        let (did, passed) = (times.doing, now.saturating_duration_since(times.since));
+        times.spent[did as usize] += passed;
+        (times.doing, times.since) = (doing, now);
     }
 
-    /// Milliseconds in which it did `doing`, up to now.
+    /// Milliseconds in which it did `doing`, up to now. Never less than it was before.
     pub fn spent_ms(&self, doing: Doing) -> u64 {
-        let mut spent = self.spent[doing as usize].load(Ordering::Relaxed);
-        if self.doing.load(Ordering::Relaxed) == doing as u8 {
-            spent += self.now().saturating_sub(self.since.load(Ordering::Relaxed));
-        }
-        spent / 1_000_000
+        let times = self.lock();
+        let current = if times.doing == doing { times.since.elapsed() } else { Duration::ZERO };
+        u64::try_from((times.spent[doing as usize] + current).as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    /// A panic while the lock was held has failed its task; the figures are whole between any two statements.
+    fn lock(&self) -> MutexGuard<'_, Times> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_spent_never_becomes_less() {
+        let times = TaskTimes::default();
+        let until = Instant::now() + Duration::from_millis(100);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while Instant::now() < until {
+                    [Doing::Work, Doing::WaitForInput].into_iter().for_each(|doing| times.turn_to(doing));
+                }
+            });
+            let mut most = 0;
+            while Instant::now() < until {
+                let spent = times.spent_ms(Doing::WaitForInput);
+                assert!(spent >= most, "{spent} ms after {most} ms");
+                most = spent;
+            }
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use millstream_engine::error::{Error, Result};
 use millstream_engine::io::sink::WriterContext;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use super::commits::TaskCommits;
 use super::job::JobHere;
 use super::splits::{OpenRequests, RemoteRequests};
+use super::tasks::Shared;
 use crate::clock::Clock;
 use crate::exchange::remote::{ChannelId, Exchange, Peer};
 use crate::exchange::{Channel, ChannelSender, Edge, InputGate, Outputs, Spread, gate};
@@ -58,17 +60,17 @@ pub(super) struct MadeTask {
     pub(super) holders: Vec<(Category, String)>,
 }
 
-/// Makes the tasks of `deployment`, in its order. What their sinks finish goes to `commits`, one for each task.
+/// Makes the tasks of `deployment`, in its order; `shared` has an entry for each.
 pub(super) fn tasks(
     job: &JobHere,
     deployment: &Deployment,
-    commits: &[Arc<TaskCommits>],
+    shared: &[Shared],
     around: &Surroundings,
 ) -> Result<Vec<MadeTask>> {
     let mut made =
         Builder { job, graph: &job.graph, deployment, around, senders: HashMap::new(), gates: HashMap::new() };
     made.open_gates()?;
-    deployment.tasks.iter().zip(commits).map(|(task, commits)| made.task(*task, commits)).collect()
+    deployment.tasks.iter().zip(shared).map(|(task, shared)| made.task(*task, shared)).collect()
 }
 
 /// A channel inside this deployment: the place of its edge, the sending and the receiving subtask.
@@ -137,23 +139,25 @@ impl Builder<'_> {
         self.around.exchange.as_ref().ok_or_else(|| Error::internal("a worker without an exchange has peers"))
     }
 
-    fn task(&mut self, to_deploy: TaskToDeploy, commits: &Arc<TaskCommits>) -> Result<MadeTask> {
+    fn task(&mut self, to_deploy: TaskToDeploy, shared: &Shared) -> Result<MadeTask> {
         let of = to_deploy.attempt.of;
         let vertex = self.graph.vertices.get(of.vertex).filter(|vertex| of.subtask < vertex.parallelism);
         let vertex = vertex.ok_or_else(|| Error::internal(format!("the job has no {of}")))?;
         let metrics: Vec<Arc<OperatorMetrics>> = vertex.nodes.iter().map(|_| Arc::default()).collect();
-        let input = self.input(to_deploy.attempt, &metrics)?;
-        let chain = self.chain(to_deploy.attempt, &metrics, commits)?;
+        let input = self.input(to_deploy.attempt, &metrics, shared)?;
+        let chain = self.chain(to_deploy.attempt, &metrics, &shared.commits)?;
         let outputs = self.outputs(to_deploy.attempt)?;
         let task = Task::new(input, chain, outputs, Arc::clone(&self.around.clock));
         let (parallelism, holders) = (vertex.parallelism, operators_of(self.graph, of.vertex));
         Ok(MadeTask { to_deploy, task, metrics, parallelism, holders })
     }
 
-    fn input(&mut self, attempt: AttemptId, metrics: &[Arc<OperatorMetrics>]) -> Result<TaskInput> {
+    fn input(&mut self, attempt: AttemptId, metrics: &[Arc<OperatorMetrics>], shared: &Shared) -> Result<TaskInput> {
         let head = self.graph.vertices[attempt.of.vertex].nodes[0];
         match &self.graph.program.nodes[head].kind {
-            NodeKind::Source(source) => self.source(head, source, attempt, &metrics[0]).map(TaskInput::Source),
+            NodeKind::Source(source) => {
+                self.source(head, source, attempt, &metrics[0], &shared.stop).map(TaskInput::Source)
+            }
             NodeKind::Operator(_) | NodeKind::Sink(_) => {
                 let missing = || Error::internal(format!("{} has no input", attempt.of));
                 let (gate, channels) = self.gates.remove(&attempt.of).ok_or_else(missing)?;
@@ -168,6 +172,7 @@ impl Builder<'_> {
         of: &SourceNode,
         attempt: AttemptId,
         metrics: &Arc<OperatorMetrics>,
+        stop: &Arc<AtomicBool>,
     ) -> Result<Box<SourceInput>> {
         let (subtask, parallelism) = (attempt.of.subtask, self.graph.program.nodes[node].parallelism);
         let reader =
@@ -184,7 +189,7 @@ impl Builder<'_> {
             watermark: of.watermark.clone(),
             event_time: of.event_time,
             requests: Box::new(requests),
-            stop: Arc::clone(&self.job.stop),
+            stop: Arc::clone(stop),
             metrics: Arc::clone(metrics),
         };
         Ok(Box::new(SourceInput::new(parts, reader)))
@@ -289,7 +294,7 @@ fn senders_to(graph: &JobGraph, edge: &JobEdge, receiver: u32) -> std::ops::Rang
     match edge.partitioning {
         Partitioning::Forward => receiver..receiver + 1,
         Partitioning::Hash(_) | Partitioning::Rebalance | Partitioning::Broadcast => all,
-        // The first subtask receives from all; the others only learn that nothing comes.
+        // The first subtask receives from all, the others from nobody: the planner gives such a vertex one subtask only.
         Partitioning::Global => {
             if receiver == 0 {
                 all

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use millstream_graph::{JobGraph, SubtaskId, execution_slots};
 use millstream_planner::resolved::ResolvedProgram;
@@ -17,19 +16,17 @@ pub(super) struct JobHere {
     pub(super) graph: Arc<JobGraph>,
     /// The place of each subtask's execution slot.
     slot_of: HashMap<SubtaskId, usize>,
-    /// Set when its sources are to end.
-    pub(super) stop: Arc<AtomicBool>,
 }
 
 impl JobHere {
-    /// Plans the program, a ResolvedProgram as JSON. Its sources end when `stop` is set.
-    pub(super) fn plan(program: &str, planner: &Planner, stop: Arc<AtomicBool>) -> Result<Self, String> {
+    /// Plans the program, a ResolvedProgram as JSON.
+    pub(super) fn plan(program: &str, planner: &Planner) -> Result<Self, String> {
         let program: ResolvedProgram =
             serde_json::from_str(program).map_err(|error| format!("the program cannot be read: {error}"))?;
         let graph = planner(&program)?;
         let slots = execution_slots(&graph);
         let placed = slots.iter().enumerate().flat_map(|(at, slot)| slot.subtasks.iter().map(move |of| (*of, at)));
-        Ok(Self { slot_of: placed.collect(), graph, stop })
+        Ok(Self { slot_of: placed.collect(), graph })
     }
 
     /// The place of the execution slot that a subtask is in.

@@ -77,6 +77,19 @@ pub enum WorkerError {
         /// Its words.
         why: String,
     },
+    /// It was connected, and not registered.
+    #[error(
+        "the jobmaster at {jobmaster} does not take this worker: {why}; this worker has tried for {timeout:?} \
+        ('taskmanager.registration.timeout')"
+    )]
+    NotRegistered {
+        /// The jobmaster.
+        jobmaster: String,
+        /// How the last connection ended.
+        why: &'static str,
+        /// How long it was tried.
+        timeout: Duration,
+    },
     /// There is no jobmaster.
     #[error("{error}; this worker has tried for {timeout:?} ('taskmanager.registration.timeout')")]
     NoJobMaster {
@@ -108,11 +121,15 @@ pub async fn register_and_serve(
             Ok(link) => match serve(settings.clone(), io, link).await {
                 SessionEnd::Leave(why) => return Ok(why),
                 SessionEnd::Refused(why) => return Err(WorkerError::Refused { jobmaster: jobmaster.clone(), why }),
-                SessionEnd::Lost { was_registered, why } => {
-                    if was_registered {
-                        tracing::warn!(%jobmaster, "the jobmaster is lost ({why}); all tasks were ended, looking for it again");
-                        (since, wait) = (Instant::now(), RETRY_FIRST);
-                    }
+                SessionEnd::Lost { was_registered: true, why } => {
+                    tracing::warn!(%jobmaster, "the jobmaster is lost ({why}); all tasks were ended, looking for it again");
+                    (since, wait) = (Instant::now(), RETRY_FIRST);
+                }
+                SessionEnd::Lost { was_registered: false, why } if since.elapsed() >= *timeout => {
+                    return Err(WorkerError::NotRegistered { jobmaster: jobmaster.clone(), why, timeout: *timeout });
+                }
+                SessionEnd::Lost { was_registered: false, why } => {
+                    tracing::debug!(%jobmaster, "the jobmaster did not take this worker: {why}");
                 }
             },
             Err(error) if since.elapsed() >= *timeout => {

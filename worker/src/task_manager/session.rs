@@ -1,7 +1,6 @@
 //! One connection to a jobmaster: its loop, and the slots and tasks that exist as long as it does.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,15 +16,18 @@ use tokio::time::{Interval, MissedTickBehavior};
 use super::Settings;
 use super::commits::TaskCommits;
 use super::deploy::{self, MadeTask, Surroundings};
-use super::job::JobHere;
+use super::job::{JobHere, Planner};
 use super::splits::OpenRequests;
-use super::tasks::{HeldTask, failure, last_state};
+use super::tasks::{HeldTask, Shared, failure, last_state};
 use crate::io::Io;
 use crate::memory::SlotMemory;
-use crate::slot::{Command, Outcome, SlotTask, SlotThread, TaskEvent, TaskNews};
+use crate::slot::{Command, Outcome, SlotTask, SlotThread, TaskEvent, TaskNews, caught};
 
 /// News of tasks that may wait for the loop. Slots wait when there are more.
 const NEWS_WAITING_MAX: usize = 1024;
+/// The most that a message hands over of what a sink has finished, since a message has a longest size and a sink of many
+/// partitions finishes very many files.
+const COMMITTABLES_PER_MESSAGE: usize = 10_000;
 /// Before the jobmaster has said how often both sides are to speak.
 const FIRST_HEARTBEATS: Heartbeats = Heartbeats { interval: Duration::from_secs(1), timeout: Duration::from_secs(10) };
 
@@ -57,14 +59,8 @@ enum SlotState {
     },
 }
 
-/// A job of which this worker has slots.
-#[derive(Debug, Default)]
-struct JobCell {
-    /// Its plan, made by whichever deployment comes first.
-    planned: OnceLock<Result<JobHere, String>>,
-    /// Set when its sources are to end, perhaps before it is planned.
-    stop: Arc<AtomicBool>,
-}
+/// The plan of a job of which this worker has slots, made by whichever deployment comes first.
+type JobCell = OnceLock<Result<JobHere, String>>;
 
 /// The answer of whoever makes the tasks of a deployment.
 #[derive(Debug)]
@@ -139,7 +135,7 @@ impl Session {
                 () = commits.notified() => self.hand_over_commits().await,
                 _ = ticks.tick() => {
                     self.silent_ticks += 1;
-                    if self.heartbeats.interval * self.silent_ticks > self.heartbeats.timeout {
+                    if self.heartbeats.interval.saturating_mul(self.silent_ticks) > self.heartbeats.timeout {
                         break self.lost("it was silent for longer than the heartbeat timeout");
                     }
                     self.say_alive().await;
@@ -243,27 +239,26 @@ impl Session {
     }
 
     fn stop_sources(&self, job: JobRef) {
-        if let Some(cell) = self.jobs.get(&job) {
-            cell.stop.store(true, Ordering::Relaxed);
-        }
         let of_job = self.tasks.iter().filter(|(id, _)| id.job == job);
-        of_job.for_each(|(_, task)| task.tell(Command::Stop));
+        of_job.for_each(|(_, task)| task.stop_source());
     }
 
     /// Takes tasks, and has them made where planning and opening files disturb nobody.
     async fn make_tasks(&mut self, deployment: Deployment) {
         let job = deployment.job;
-        let mut commits = Vec::new();
+        let mut all_shared = Vec::new();
         for to_deploy in &deployment.tasks {
+            let commits = TaskCommits::new(Arc::clone(&self.commits_arrived));
+            let shared = Shared { commits, stop: Arc::default() };
+            all_shared.push(shared.clone());
             let held = HeldTask {
                 to_deploy: *to_deploy,
                 command: watch::Sender::new(Command::Run),
-                commits: TaskCommits::new(Arc::clone(&self.commits_arrived)),
+                shared,
                 metrics: Vec::new(),
                 memory: None,
                 times: Arc::default(),
             };
-            commits.push(Arc::clone(&held.commits));
             let task = TaskId { job, attempt: to_deploy.attempt };
             self.tasks.insert(task, held);
             self.report(task, TaskState::Initializing, TaskMetrics::default()).await;
@@ -271,12 +266,8 @@ impl Session {
         let cell = Arc::clone(self.jobs.entry(job).or_default());
         let (planner, around, answer) = (Arc::clone(&self.settings.planner), self.around.clone(), self.made.0.clone());
         self.io.spawn_blocking(move || {
-            let here =
-                cell.planned.get_or_init(|| JobHere::plan(&deployment.program, &planner, Arc::clone(&cell.stop)));
-            let made = match here {
-                Ok(here) => deploy::tasks(here, &deployment, &commits, &around).map_err(|error| failure(&error)),
-                Err(why) => Err(TaskFailure { why: why.clone(), may_recover: false, follows: false }),
-            };
+            let made = caught("the making of a task", || make(&cell, &planner, &deployment, &all_shared, &around));
+            let made = made.unwrap_or_else(|panic| Err(failure(&panic)));
             // A session that is over has ended the tasks.
             let _ = answer.blocking_send(Made { tasks: deployment.tasks, job, made });
         });
@@ -305,11 +296,17 @@ impl Session {
         held.metrics = metrics;
         let (times, command) = (Arc::clone(&held.times), held.command.subscribe());
         let events = self.events.0.clone();
-        match self.slot_of(to_deploy) {
+        let begun = match self.slot_of(to_deploy) {
             Ok((thread, memory)) => {
                 let memory = memory.task(to_deploy.attempt.of.subtask, parallelism, holders);
                 let uses = memory.shown();
-                thread.run(SlotTask { id, task: task.within(memory), times, command, events }).await;
+                let begun = thread.run(SlotTask { id, task: task.within(memory), times, command, events }).await;
+                begun.map(|()| uses).map_err(|error| failure(&error))
+            }
+            Err(failure) => Err(failure),
+        };
+        match begun {
+            Ok(uses) => {
                 self.tasks.entry(id).and_modify(|held| held.memory = Some(uses));
             }
             Err(failure) => self.end(id, TaskState::Failed(failure)).await,
@@ -351,21 +348,24 @@ impl Session {
     /// Forgets a task, after everything that it has to say was said.
     async fn end(&mut self, id: TaskId, state: TaskState) {
         let Some(task) = self.tasks.remove(&id) else { return };
-        self.hand_over(id, &task.commits).await;
+        self.hand_over(id, &task.shared.commits).await;
         tracing::debug!(task = %id, ?state, "a task has ended");
         self.report(id, state, task.metrics()).await;
     }
 
     async fn hand_over_commits(&self) {
         for (id, task) in &self.tasks {
-            self.hand_over(*id, &task.commits).await;
+            self.hand_over(*id, &task.shared.commits).await;
         }
     }
 
     async fn hand_over(&self, task: TaskId, commits: &TaskCommits) {
         for (node, committables) in commits.take() {
-            let committables = committables.into_iter().map(|committable| committable.0).collect();
-            self.say(FromWorker::Committables(Committables { task, node, committables })).await;
+            let mut left = committables.into_iter().map(|committable| committable.0).peekable();
+            while left.peek().is_some() {
+                let committables = left.by_ref().take(COMMITTABLES_PER_MESSAGE).collect();
+                self.say(FromWorker::Committables(Committables { task, node, committables })).await;
+            }
         }
     }
 
@@ -390,6 +390,20 @@ impl Session {
                 }
             }
         }
+    }
+}
+
+/// Makes the tasks of a deployment; what they do not share with others of the job is in `shared`, one for each.
+fn make(
+    job: &JobCell,
+    planner: &Planner,
+    deployment: &Deployment,
+    shared: &[Shared],
+    around: &Surroundings,
+) -> Result<Vec<MadeTask>, TaskFailure> {
+    match job.get_or_init(|| JobHere::plan(&deployment.program, planner)) {
+        Ok(here) => deploy::tasks(here, deployment, shared, around).map_err(|error| failure(&error)),
+        Err(why) => Err(TaskFailure { why: why.clone(), may_recover: false, follows: false }),
     }
 }
 

@@ -13,6 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::task::SplitRequests;
 
+/// What the JobMaster's enumerator does. It looks at outside systems, so that it may work the next time; what never will was
+/// found when the job was submitted.
+const FINDING: &str = "finding what the source is to read";
+
 type Answer = Result<SplitAnswer, String>;
 
 /// Requests that wait for an answer, of all readers of a worker.
@@ -69,7 +73,7 @@ impl SplitRequests for RemoteRequests {
             master.send(message).await.map_err(|_| gone())?;
             match answered.await {
                 Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(why)) => Err(Error::Invalid(why)),
+                Ok(Err(why)) => Err(Error::io(FINDING, std::io::Error::other(why))),
                 Err(_) => Err(gone()),
             }
         })

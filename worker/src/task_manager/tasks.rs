@@ -1,6 +1,7 @@
 //! The tasks that a worker was sent, from then to their last report.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use millstream_engine::error::{Error, Recovery};
 use millstream_engine::metrics::OperatorMetrics;
@@ -12,6 +13,15 @@ use crate::memory::TaskUse;
 use crate::slot::{Command, Outcome};
 use crate::task::{Doing, TaskError, TaskTimes};
 
+/// What the loop sees of a task from the moment it is sent, and the task when it is made.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    /// What its sinks have finished.
+    pub(super) commits: Arc<TaskCommits>,
+    /// Set when its source is to end. It is the task's and not the job's: a try that follows reads again.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
 /// A task that has not reported its last state.
 #[derive(Debug)]
 pub(super) struct HeldTask {
@@ -19,8 +29,8 @@ pub(super) struct HeldTask {
     pub(super) to_deploy: TaskToDeploy,
     /// What it is told.
     pub(super) command: watch::Sender<Command>,
-    /// What its sinks have finished.
-    pub(super) commits: Arc<TaskCommits>,
+    /// What it and this worker's loop both see.
+    pub(super) shared: Shared,
     /// What its operators count; none while it is being made.
     pub(super) metrics: Vec<Arc<OperatorMetrics>>,
     /// What it holds in memory, once it runs.
@@ -37,6 +47,12 @@ impl HeldTask {
             *told = command.max(*told);
             raised
         });
+    }
+
+    /// Ends its source, if it has one, perhaps before it is made.
+    pub(super) fn stop_source(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.tell(Command::Stop);
     }
 
     /// What it has counted so far.
