@@ -22,6 +22,9 @@ use crate::manifest::now_ms;
 use crate::worker::duration;
 use crate::{exit, signals};
 
+/// The shortest `--heartbeat-interval`, in which workers are told it.
+const HEARTBEAT_INTERVAL_MIN: Duration = Duration::from_millis(1);
+
 /// Take jobs over REST and run them on the workers that register, until a signal says to end.
 #[derive(Debug, Args)]
 pub(crate) struct JobMaster {
@@ -87,18 +90,11 @@ impl JobMaster {
     }
 
     async fn serve(&self) -> Result<(), Failure> {
-        if self.heartbeat_timeout < 2 * self.heartbeat_interval {
-            let why = "--heartbeat-timeout should be at least twice --heartbeat-interval";
-            return Err(Failure::Settings(why.to_owned()));
-        }
+        let heartbeats = self.heartbeats().map_err(|why| Failure::Settings(why.to_owned()))?;
         let rest = listen("--rest", &self.rest).await?;
         let rpc = listen("--rpc", &self.rpc).await?;
         let store = JobStore::open(&self.storage).map_err(|error| Failure::Settings(format!("--storage: {error}")))?;
-        let settings = Settings {
-            heartbeats: Heartbeats { interval: self.heartbeat_interval, timeout: self.heartbeat_timeout },
-            resources: self.resources(),
-            ..Settings::new(store, Arc::new(now_ms))
-        };
+        let settings = Settings { heartbeats, resources: self.resources(), ..Settings::new(store, Arc::new(now_ms)) };
         let rpc_address = rpc.local_addr().map_err(|error| Failure::Settings(format!("--rpc: {error}")))?;
         let rest_address = rest.local_addr().map_err(|error| Failure::Settings(format!("--rest: {error}")))?;
         let (handle, jobmaster) = job_manager::start(settings, self.driver(&on_this_machine(rpc_address))?);
@@ -123,6 +119,17 @@ impl JobMaster {
                 Ok(())
             }
         }
+    }
+
+    fn heartbeats(&self) -> Result<Heartbeats, &'static str> {
+        let (interval, timeout) = (self.heartbeat_interval, self.heartbeat_timeout);
+        if interval < HEARTBEAT_INTERVAL_MIN {
+            return Err("--heartbeat-interval should be at least 1 ms");
+        }
+        if timeout < interval.saturating_mul(2) {
+            return Err("--heartbeat-timeout should be at least twice --heartbeat-interval");
+        }
+        Ok(Heartbeats { interval, timeout })
     }
 
     fn resources(&self) -> resource::Settings {
@@ -182,4 +189,31 @@ enum Failure {
     Settings(String),
     /// Another jobmaster has taken over, or this one cannot go on.
     Fenced(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        jobmaster: JobMaster,
+    }
+
+    #[test]
+    fn heartbeats_that_cannot_be_are_refused() {
+        let heartbeats = |interval: &str, timeout: &str| {
+            let options = ["jobmaster", "--heartbeat-interval", interval, "--heartbeat-timeout", timeout];
+            Line::parse_from(options).jobmaster.heartbeats()
+        };
+        let of_ms = Duration::from_millis;
+        assert_eq!(heartbeats("1 ms", "2 ms"), Ok(Heartbeats { interval: of_ms(1), timeout: of_ms(2) }));
+        assert_eq!(heartbeats("0 s", "10 s"), Err("--heartbeat-interval should be at least 1 ms"));
+        let too_short = "--heartbeat-timeout should be at least twice --heartbeat-interval";
+        assert_eq!(heartbeats("1 s", "1999 ms"), Err(too_short));
+        assert_eq!(heartbeats("10000000 d", "1 s"), Err(too_short));
+    }
 }

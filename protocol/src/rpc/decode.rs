@@ -1,5 +1,5 @@
-//! The messages on the wire → ours. Whoever sends something else than its own version of this file would is told what is
-//! wrong with it.
+//! The messages on the wire → ours. Of a message that lacks something it is said in the log what, and the connection that it
+//! came on is closed; the other end is not told why.
 
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ use crate::message::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a message has no `{0}`")]
 pub(super) struct Missing(&'static str);
+
+/// The shortest interval of heartbeats, of whichever was said: no timer can have one of 0.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 type Decoded<T> = Result<T, Missing>;
 
@@ -41,7 +44,7 @@ pub(super) fn to_worker(message: wire::ToWorker) -> Decoded<ToWorker> {
     use wire::to_worker::Message as M;
     Ok(match message.message.ok_or(Missing("message"))? {
         M::Registered(of) => ToWorker::Registered(Heartbeats {
-            interval: Duration::from_millis(of.heartbeat_interval_ms),
+            interval: Duration::from_millis(of.heartbeat_interval_ms).max(INTERVAL_MIN),
             timeout: Duration::from_millis(of.heartbeat_timeout_ms),
         }),
         M::Refused(of) => ToWorker::Refused(of.why),
