@@ -5,6 +5,7 @@
 //! lets the other worker send more.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -23,8 +24,10 @@ pub fn gate(channels: usize) -> (InputGate, Vec<ChannelSender>) {
         reader: None,
         reader_gone: false,
     };
+    let full: Vec<Arc<AtomicBool>> = state.channels.iter().map(|channel| Arc::clone(&channel.full)).collect();
     let shared = Arc::new(Mutex::new(state));
-    let senders = (0..channels).map(|channel| ChannelSender { shared: Arc::clone(&shared), channel }).collect();
+    let senders = full.into_iter().enumerate();
+    let senders = senders.map(|(channel, full)| ChannelSender { shared: Arc::clone(&shared), channel, full }).collect();
     let decoders = (0..channels).map(|_| Decoder::default()).collect();
     (InputGate { shared, decoders }, senders)
 }
@@ -48,6 +51,8 @@ struct Channel {
     queue: VecDeque<Queued>,
     bytes: usize,
     rows: usize,
+    /// Whether there is no room, for the producer to see without the lock. Written under the lock with what it follows from.
+    full: Arc<AtomicBool>,
     /// The producer, if it waits for room.
     sender: Option<Waker>,
     /// The producer was dropped.
@@ -60,6 +65,16 @@ struct Channel {
     flow: Option<Arc<Flow>>,
     /// Why nothing more can come, until the reader has learned of it.
     failure: Option<Error>,
+}
+
+impl Channel {
+    fn has_room(&self) -> bool {
+        self.bytes < CHANNEL_BYTES_MAX && self.rows < CHANNEL_ROWS_MAX
+    }
+
+    fn show_room(&self) {
+        self.full.store(!self.has_room(), Ordering::Release);
+    }
 }
 
 /// An element in a channel.
@@ -84,6 +99,8 @@ pub(super) enum Arrived {
 pub struct ChannelSender {
     shared: Arc<Mutex<GateState>>,
     channel: usize,
+    /// The channel's. Only what is sent here sets it, so that there is room for certain when it is not set.
+    full: Arc<AtomicBool>,
 }
 
 /// The reading end of all channels of a task.
@@ -108,10 +125,13 @@ pub enum GateElement {
 impl ChannelSender {
     /// Whether there is room. `Pending` wakes the task when there is.
     pub fn poll_room(&self, waker_cx: &Context<'_>) -> Poll<()> {
+        if !self.full.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
         let mut state = lock(&self.shared);
         let reader_gone = state.reader_gone;
         let channel = &mut state.channels[self.channel];
-        if reader_gone || (channel.bytes < CHANNEL_BYTES_MAX && channel.rows < CHANNEL_ROWS_MAX) {
+        if reader_gone || channel.has_room() {
             return Poll::Ready(());
         }
         channel.sender = Some(waker_cx.waker().clone());
@@ -142,6 +162,7 @@ impl ChannelSender {
         channel.bytes += bytes;
         channel.rows += what.rows();
         channel.queue.push_back(Queued { what, bytes });
+        channel.show_room();
         if was_empty {
             state.ready.push_back(self.channel);
         }
@@ -232,8 +253,8 @@ impl InputGate {
         channel.bytes -= queued.bytes;
         channel.rows -= queued.what.rows();
         let flow = channel.flow.clone();
-        let has_room = channel.bytes < CHANNEL_BYTES_MAX && channel.rows < CHANNEL_ROWS_MAX;
-        let sender = if has_room { channel.sender.take() } else { None };
+        channel.show_room();
+        let sender = if channel.has_room() { channel.sender.take() } else { None };
         if !channel.queue.is_empty() || (channel.sender_gone && !channel.ended) {
             state.ready.push_back(at);
         }
@@ -268,6 +289,7 @@ impl Drop for InputGate {
         let flows: Vec<Arc<Flow>> = state.channels.iter_mut().filter_map(|channel| channel.flow.take()).collect();
         for channel in &mut state.channels {
             channel.queue.clear();
+            channel.full.store(false, Ordering::Release);
         }
         drop(state);
         senders.into_iter().for_each(Waker::wake);
@@ -294,4 +316,78 @@ fn wake(waker: Option<Waker>, state: MutexGuard<'_, GateState>) {
 /// A panic while the lock was held has failed its task; the queue itself is whole between any two statements.
 fn lock(shared: &Mutex<GateState>) -> MutexGuard<'_, GateState> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use millstream_engine::batch::EventBatch;
+
+    use super::*;
+
+    /// What a test waits at most.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const ROWS: usize = 8 * 1024;
+
+    fn rows() -> StreamElement {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1; ROWS]));
+        StreamElement::Batch(EventBatch::inserts(RecordBatch::try_from_iter([("n", column)]).unwrap()))
+    }
+
+    fn has_room(sender: &ChannelSender) -> bool {
+        sender.poll_room(&Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn a_channel_is_full_until_something_was_taken_or_nobody_takes_anything() {
+        let (mut gate, senders) = gate(2);
+        for sent in 0..CHANNEL_ROWS_MAX / ROWS {
+            assert!(has_room(&senders[0]), "after {sent} batches");
+            senders[0].send(rows());
+        }
+        assert!(!has_room(&senders[0]) && has_room(&senders[1]));
+        assert!(gate.poll_next(&Context::from_waker(Waker::noop())).is_ready());
+        assert!(has_room(&senders[0]));
+        (0..20).for_each(|_| senders[0].send(rows()));
+        assert!(!has_room(&senders[0]));
+        drop(gate);
+        assert!(has_room(&senders[0]));
+        (0..20).for_each(|_| senders[0].send(rows()));
+        assert!(has_room(&senders[0]), "what nobody reads takes no room");
+    }
+
+    /// The producer looks whether there is room without the lock, and is woken however that meets the reader.
+    #[test]
+    fn a_producer_that_waits_for_room_is_woken() {
+        let batches = 20_000;
+        let (mut gate, mut senders) = gate(1);
+        let sender = senders.remove(0);
+        let element = rows();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+        let producer = runtime.spawn(async move {
+            for _ in 0..batches {
+                poll_fn(|waker_cx| sender.poll_room(waker_cx)).await;
+                sender.send(element.clone());
+            }
+            sender.send(StreamElement::EndOfInput);
+        });
+        let reader = runtime.spawn(async move {
+            let mut taken = 0;
+            loop {
+                match poll_fn(|waker_cx| gate.poll_next(waker_cx)).await {
+                    GateElement::Element(_, StreamElement::Batch(_)) => taken += 1,
+                    GateElement::Element(_, StreamElement::EndOfInput) => return taken,
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+        let both = async { (producer.await, reader.await) };
+        let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, both).await });
+        let (produced, taken) = ended.expect("one of them is not woken");
+        produced.unwrap();
+        assert_eq!(taken.unwrap(), batches);
+    }
 }

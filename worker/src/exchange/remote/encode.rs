@@ -62,14 +62,31 @@ impl Encoder {
         self.encode_pieces(batch, send)
     }
 
+    /// Cuts a batch into pieces of as many rows each. Where rows are of very different sizes some pieces are larger than
+    /// others; those that might not fit into a frame are cut further.
     fn encode_pieces(&mut self, batch: &EventBatch, send: &mut impl FnMut(OutFrame)) -> Result<()> {
         let rows = batch.num_rows();
-        if rows > 1 && batch.memory_bytes() + views::bytes_of(&batch.rows) > PIECE_BYTES {
-            let half = rows / 2;
-            self.encode_pieces(&batch.slice(0, half), send)?;
-            return self.encode_pieces(&batch.slice(half, rows - half), send);
+        let pieces = bytes_of(batch).div_ceil(PIECE_BYTES);
+        if pieces <= 1 || rows <= 1 {
+            send(self.encode_piece(batch)?);
+            return Ok(());
         }
-        send(self.encode_piece(batch)?);
+        let rows_each = rows.div_ceil(pieces);
+        for from in (0..rows).step_by(rows_each) {
+            self.encode_fitting(&batch.slice(from, rows_each.min(rows - from)), send)?;
+        }
+        Ok(())
+    }
+
+    fn encode_fitting(&mut self, piece: &EventBatch, send: &mut impl FnMut(OutFrame)) -> Result<()> {
+        let rows = piece.num_rows();
+        // The frame has more than the rows: schema, dictionaries, and what aligns them.
+        if rows > 1 && bytes_of(piece) > self.frame_bytes_max / 2 {
+            let half = rows / 2;
+            self.encode_fitting(&piece.slice(0, half), send)?;
+            return self.encode_fitting(&piece.slice(half, rows - half), send);
+        }
+        send(self.encode_piece(piece)?);
         Ok(())
     }
 
@@ -103,6 +120,11 @@ impl Told {
         let has_views = schema.fields().iter().any(|field| views::has_views(field.data_type()));
         Ok(Self { schema, has_views, stream })
     }
+}
+
+/// Bytes that the rows of a batch take in a frame.
+fn bytes_of(batch: &EventBatch) -> usize {
+    batch.memory_bytes() + views::bytes_of(&batch.rows)
 }
 
 fn same(told: &SchemaRef, schema: &SchemaRef) -> bool {

@@ -13,7 +13,7 @@ use millstream_graph::WorkerId;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::ended::{Ended, ProtocolError};
@@ -73,7 +73,8 @@ impl Hub {
         self.lock().values().map(Arc::clone).collect()
     }
 
-    /// Does something with the link to a worker, on a new one if there is none or it ends meanwhile.
+    /// Does something with the link to a worker, on a new one if there is none or it ends meanwhile. What a link that goes on
+    /// refuses is refused.
     pub(super) fn with_link<T>(
         self: &Arc<Self>,
         peer: &Peer,
@@ -89,7 +90,7 @@ impl Hub {
             if is_new {
                 self.connect(&link);
             }
-            if done.is_ok() || is_new {
+            if done.is_ok() || is_new || !link.is_over() {
                 return (link, done);
             }
         }
@@ -166,7 +167,7 @@ impl Hub {
         match reached {
             Ok(greeted) => {
                 if let Some(turn) = link.join() {
-                    self.work(&link, turn, greeted, true).await;
+                    self.work(&link, turn, greeted, None).await;
                 }
             }
             Err(why) => link.lose(&Arc::new(why)),
@@ -224,10 +225,7 @@ impl Hub {
             match (called, Arc::clone(&places).try_acquire_owned()) {
                 (Ok((stream, from)), Ok(place)) => {
                     let hub = Arc::clone(&self);
-                    self.runtime.spawn(async move {
-                        hub.called(stream, from).await;
-                        drop(place);
-                    });
+                    self.runtime.spawn(async move { hub.called(stream, from, place).await });
                 }
                 (Ok((_, from)), Err(_)) => self.refused(from, "there are too many connections"),
                 (Err(error), _) => {
@@ -243,8 +241,8 @@ impl Hub {
         tracing::warn!("a connection from {from} to the exchange is refused: {why}");
     }
 
-    /// Somebody has called: if it is a worker, stays with the connection to its end.
-    async fn called(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
+    /// Somebody has called: if it is a worker, stays with the connection to its end, and gives its place back then.
+    async fn called(self: &Arc<Self>, stream: TcpStream, from: SocketAddr, place: OwnedSemaphorePermit) {
         let mut stop = self.stop.clone();
         let mut greeted = match self.greeted(stream) {
             Ok(greeted) => greeted,
@@ -256,7 +254,7 @@ impl Hub {
             _ = stop.wait_for(|stop| *stop) => return,
         };
         match heard {
-            Ok(Ok(mine)) => self.answer(&mine, greeted, from).await,
+            Ok(Ok(mine)) => self.answer(&mine, greeted, from, place).await,
             Ok(Err(why)) => {
                 self.refused(from, &why.to_string());
                 // Who does not take it in time is not told.
@@ -268,11 +266,17 @@ impl Hub {
 
     /// Takes the connection up before it says so: when the caller calls once more, it has had its answer, and this one does
     /// not take the place of that one.
-    async fn answer(self: &Arc<Self>, mine: &Hello, mut greeted: Greeted, from: SocketAddr) {
+    async fn answer(
+        self: &Arc<Self>,
+        mine: &Hello,
+        mut greeted: Greeted,
+        from: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) {
         let (link, _) = self.link(&Peer { worker: mine.to.clone(), address: from.to_string() });
         let Some(turn) = link.join() else { return };
         match greeting::say(mine, &mut greeted.socket).await {
-            Ok(()) => self.work(&link, turn, greeted, false).await,
+            Ok(()) => self.work(&link, turn, greeted, Some(place)).await,
             Err(why) => {
                 link.lose_turn(turn, &Arc::new(why));
                 self.forget(&link);
@@ -280,16 +284,25 @@ impl Hub {
         }
     }
 
-    async fn work(self: &Arc<Self>, link: &Arc<Link>, turn: Turn, greeted: Greeted, called: bool) {
+    /// Stays with a connection to its end. It has a place among those that are accepted, unless this worker called.
+    async fn work(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        turn: Turn,
+        greeted: Greeted,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
         let session = Session {
             link: Arc::clone(link),
             turn,
             settings: Arc::clone(&self.settings),
             traffic: Arc::clone(&self.traffic),
-            called,
+            called: place.is_none(),
             stop: self.stop.clone(),
         };
         let next = session.run(greeted.reader, greeted.socket).await;
+        // What follows may take minutes, and there is no connection any more.
+        drop(place);
         self.forget(link);
         if let Next::Await(turn) = next {
             self.wait_for_call(link, turn).await;

@@ -38,6 +38,8 @@ pub(super) struct Incoming {
     ended_early: VecDeque<ChannelId>,
     /// Bytes that may be sent before the reader has taken any.
     window: usize,
+    /// Channels that are [`Channel::Opened`].
+    unasked: usize,
     /// Channels that may be open without that a task has asked for them.
     unasked_max: usize,
 }
@@ -92,6 +94,7 @@ impl Incoming {
             last: 0,
             ended_early: VecDeque::new(),
             window,
+            unasked: 0,
             unasked_max,
         }
     }
@@ -106,6 +109,7 @@ impl Incoming {
             }
             Some(Channel::Opened(number)) => {
                 let number = *number;
+                self.unasked -= 1;
                 self.channels.insert(id, Channel::Running(number, reader, 0));
                 Asked::Begins(frame::credit(number, self.window))
             }
@@ -119,8 +123,11 @@ impl Incoming {
             return Err(ProtocolError::OutOfTurn(number));
         }
         let (channel, answer) = match self.channels.remove(&id) {
-            None if self.unasked() >= self.unasked_max => return Err(ProtocolError::TooManyOpen(self.unasked_max)),
-            None => (Channel::Opened(number), None),
+            None if self.unasked >= self.unasked_max => return Err(ProtocolError::TooManyOpen(self.unasked_max)),
+            None => {
+                self.unasked += 1;
+                (Channel::Opened(number), None)
+            }
             Some(Channel::Announced(reader, _)) => {
                 (Channel::Running(number, reader, 0), Some(frame::credit(number, self.window)))
             }
@@ -134,10 +141,6 @@ impl Incoming {
         self.numbers.insert(number, id);
         self.channels.insert(id, channel);
         Ok(answer)
-    }
-
-    fn unasked(&self) -> usize {
-        self.channels.values().filter(|channel| matches!(channel, Channel::Opened(_))).count()
     }
 
     /// The sender has sent what counts for `cost`. Answers for whom; none if nobody reads any more.
@@ -163,6 +166,7 @@ impl Incoming {
         match self.channels.remove(&id) {
             Some(Channel::Running(_, reader, _) | Channel::Announced(reader, _)) => Ok(Some(reader)),
             Some(Channel::Opened(_)) => {
+                self.unasked -= 1;
                 self.ended_early.truncate(ENDED_EARLY_MAX - 1);
                 self.ended_early.push_front(id);
                 Ok(None)
@@ -215,13 +219,14 @@ impl Incoming {
     /// The connection is lost. Answers whose channels broke.
     pub(super) fn end_all(&mut self) -> Vec<Reader> {
         self.numbers.clear();
+        self.unasked = 0;
         self.channels.drain().filter_map(|(_, channel)| reader_of(channel)).collect()
     }
 
     /// The connection is lost, and there is another for channels that were not opened yet. Answers whose channels broke.
     pub(super) fn end_opened(&mut self) -> Vec<Reader> {
         self.numbers.clear();
-        self.last = 0;
+        (self.last, self.unasked) = (0, 0);
         let opened = |channel: &Channel| !matches!(channel, Channel::Announced(..) | Channel::Deserted(_));
         self.channels.extract_if(|_, channel| opened(channel)).filter_map(|(_, channel)| reader_of(channel)).collect()
     }
@@ -325,6 +330,8 @@ mod tests {
                 },
             };
             outcomes.push(outcome);
+            let unasked = incoming.channels.values().filter(|channel| matches!(channel, Channel::Opened(_))).count();
+            assert_eq!(incoming.unasked, unasked, "after {step:?} of {steps:?}");
         }
         outcomes.push(if incoming.len() == 0 { "empty" } else { "kept" });
         outcomes.join(", ")

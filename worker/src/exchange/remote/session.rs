@@ -107,6 +107,10 @@ impl Session {
             // A process that was stopped does not take its own pause for the other's silence.
             let passed = now.duration_since(last).min(2 * beat);
             last = now;
+            // The counters are those of the connection that has taken this one's place.
+            if self.link.turn() != self.turn {
+                return Ended::CalledAgain;
+            }
             let changed = |counter: u64, known: &mut u64| std::mem::replace(known, counter) != counter;
             silent = if changed(self.link.heard.load(Ordering::Relaxed), &mut heard) {
                 Duration::ZERO

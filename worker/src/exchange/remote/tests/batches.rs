@@ -174,6 +174,46 @@ fn a_large_batch_is_sent_in_pieces() {
     assert_same(&StreamElement::Batch(EventBatch::concat(&pieces).unwrap()), &StreamElement::Batch(sent));
 }
 
+/// Lists and maps are cut as texts are.
+#[test]
+fn a_large_batch_of_lists_is_sent_in_pieces() {
+    let rows = 1000;
+    let item = Arc::new(Field::new("item", DataType::Int64, true));
+    let items = || -> ArrayRef { Arc::new(Int64Array::from_iter_values(0..rows * 500)) };
+    let offsets = || OffsetBuffer::from_repeated_length(500, 1000);
+    let entries = StructArray::from(vec![
+        (Arc::new(Field::new("key", DataType::Int64, false)), items()),
+        (Arc::new(Field::new("value", DataType::Int64, true)), items()),
+    ]);
+    let of = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+    let sent = batch(vec![
+        ("list", Arc::new(ListArray::new(item, offsets(), items(), None))),
+        ("map", Arc::new(MapArray::new(of, offsets(), entries, None, false))),
+    ]);
+    assert!((12_000_000..12_100_000).contains(&sent.memory_bytes()), "{}", sent.memory_bytes());
+    let frames = frames(&mut Encoder::new(1, LIMIT), &sent);
+    assert!(frames.iter().all(|frame| frame.len() < 1_200_000) && frames.len() < 15, "{}", frames.len());
+    let mut decoder = Decoder::default();
+    let pieces: Vec<EventBatch> = frames.iter().map(|frame| decoder.decode(parsed(frame)).unwrap()).collect();
+    // In memory they count as the whole does, but for an offset more of each list of each piece.
+    let counted: usize = pieces.iter().map(EventBatch::memory_bytes).sum();
+    assert!(counted < sent.memory_bytes() + pieces.len() * 64, "{counted}");
+    assert_same(&StreamElement::Batch(EventBatch::concat(&pieces).unwrap()), &StreamElement::Batch(sent));
+}
+
+/// Pieces have as many rows each; where most of a batch is in a few of its rows they are cut further until they fit.
+#[test]
+fn rows_of_very_different_sizes_fit_into_frames() {
+    let large = "x".repeat(LIMIT / 3);
+    let texts = (0..4000).map(|row| if (2000..2006).contains(&row) { large.as_str() } else { "small" });
+    let sent = batch(vec![("text", Arc::new(StringArray::from_iter_values(texts)))]);
+    let frames = frames(&mut Encoder::new(1, LIMIT), &sent);
+    assert!(frames.len() < 40, "{}", frames.len());
+    let mut decoder = Decoder::default();
+    let pieces: Vec<EventBatch> = frames.iter().map(|frame| decoder.decode(parsed(frame)).unwrap()).collect();
+    assert_same(&StreamElement::Batch(EventBatch::concat(&pieces).unwrap()), &StreamElement::Batch(sent));
+}
+
 #[test]
 fn a_row_that_is_too_large_is_named() {
     let StreamElement::Batch(row) = numbered(0, 1) else { panic!("it is rows") };

@@ -3,9 +3,13 @@
 use std::io::Read;
 use std::net::TcpListener as StdListener;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use super::super::ended::Ended;
+use super::super::frame::{self, Kind, OutFrame};
+use super::super::message::Goodbye;
 use super::*;
 
 /// Stands between two workers and can cut them off from each other.
@@ -235,4 +239,92 @@ async fn workers_that_do_not_fit_say_what_does_not() {
     let message = failure(&a.sender(&peer("c", &b), channel(1))).await;
     assert!(message.ends_with("it says: it is worker a and looks for c; this is b"), "{message}");
     assert_eq!((b.counts().refused, b.counts().peers), (3, 0));
+}
+
+/// It is noticed by its silence only, and the other connection of the same link is not silent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_connection_that_takes_nothing_any_more_ends_when_its_worker_has_called_again() {
+    let timeout = Duration::from_secs(5);
+    let b = exchange("b", ExchangeSettings { timeout, ..hasty() }).await;
+    let mut sender = b.sender(&peer("a", &b), channel(1));
+    let mut blocked = TcpStream::connect(b.address()).await.unwrap();
+    let credit = frame::credit(1, 1 << 40);
+    hostile::say(&mut blocked, &[hostile::hello("a", "b"), credit.to_vec()].concat()).await;
+    let (mut written, mut looks) = (0, 0);
+    until("a socket that is full", || {
+        while sender.poll_room(&std::task::Context::from_waker(std::task::Waker::noop())).is_ready() {
+            sender.send(numbered(0, 1000)).unwrap();
+        }
+        let before = std::mem::replace(&mut written, b.counts().bytes_out);
+        looks = if written == before { looks + 1 } else { 0 };
+        looks == 50
+    })
+    .await;
+    assert_eq!(b.counts().connections, 1);
+
+    let mut anew = TcpStream::connect(b.address()).await.unwrap();
+    hostile::say(&mut anew, &hostile::hello("a", "b")).await;
+    let pings = tokio::spawn(async move {
+        let mut beats = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            beats.tick().await;
+            hostile::say(&mut anew, &frame::small(Kind::Ping, 0, &[])).await;
+        }
+    });
+    until("both connections", || b.counts().connections == 2).await;
+    until("one connection", || b.counts().connections == 1).await;
+    assert!(failure(&sender).await.ends_with("it has called again"));
+    assert!(!pings.is_finished());
+    // The one that is left is the one that pings: it is not given up.
+    let from = Instant::now();
+    until("some time", || from.elapsed() > timeout).await;
+    assert_eq!(b.counts().connections, 1);
+    pings.abort();
+    drop(blocked);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_connection_that_is_gone_has_no_place_among_those_that_are_accepted() {
+    let b = exchange("b", ExchangeSettings { connections_max: 1, ..ExchangeSettings::default() }).await;
+    let (mut gate, into) = one_gate();
+    b.receive(&peer("a", &b), channel(1), into);
+    // Its worker has no use for the connection yet. The channel waits for the next one.
+    let mut first = TcpStream::connect(b.address()).await.unwrap();
+    let goodbye = frame::farewell(&Goodbye::Unused);
+    hostile::say(&mut first, &[hostile::hello("a", "b"), goodbye.to_vec()].concat()).await;
+    until("its end", || b.counts().frames_in == 1 && b.counts().connections == 0).await;
+    drop(first);
+    let mark = OutFrame::watermark(1, Watermark(4)).parts.remove(0).to_vec();
+    let mut calls = tokio::time::interval(Duration::from_millis(10));
+    let answered = soon("a place", async {
+        loop {
+            let mut second = TcpStream::connect(b.address()).await.unwrap();
+            hostile::say(&mut second, &hostile::hello("a", "b")).await;
+            let mut greeting = [0; 8];
+            // Between the last frame and its place being free there is a moment.
+            if second.read_exact(&mut greeting).await.is_ok() {
+                break second;
+            }
+            calls.tick().await;
+        }
+    });
+    let mut second = answered.await;
+    hostile::say(&mut second, &[frame::open(1, &channel(1)).to_vec(), mark].concat()).await;
+    assert_same(&element(&mut gate).await, &watermark(4));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_a_link_that_goes_on_refuses_is_refused() {
+    let pair = Pair::new(ExchangeSettings::default()).await;
+    let (mut sender, mut gate) = pair.forth(1);
+    let calls = std::cell::Cell::new(0);
+    // As when the numbers of channels are used up.
+    let (_, refused) = pair.a.hub.with_link(&pair.at_b(), |_| {
+        calls.set(calls.get() + 1);
+        assert!(calls.get() < 100, "it tries for ever");
+        Err::<(), _>(std::sync::Arc::new(Ended::ReadTwice))
+    });
+    assert!(refused.is_err());
+    sender.send(watermark(1)).unwrap();
+    assert_same(&element(&mut gate).await, &watermark(1));
 }
