@@ -61,7 +61,7 @@ pub fn arrays(of: &[ArrayRef]) -> usize {
 /// Bytes of the visible parts of arrays that share their buffers: a slice of a large buffer counts its own part, and a slice
 /// of lists or maps the items of its own rows. Of strings in views only the views count: who shares their buffers is not known.
 ///
-/// Asked for every batch that is sent, so it takes no memory itself, and less time than a row does.
+/// Asked for every batch that is sent, so numbers and texts are sized where they are, without `Array::to_data`.
 pub fn visible_parts(of: &[ArrayRef]) -> usize {
     of.iter().map(|array| visible_part(array.as_ref())).sum()
 }

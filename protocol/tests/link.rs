@@ -147,6 +147,17 @@ fn everything_that_is_said_over_a_socket_is_heard() {
 }
 
 #[test]
+fn heartbeats_without_an_interval_have_the_shortest() {
+    run(async {
+        let (mut worker, master) = over_a_socket().await;
+        let told = Heartbeats { interval: Duration::ZERO, timeout: Duration::ZERO };
+        master.sender.send(ToWorker::Registered(told)).await.unwrap();
+        let heard = Heartbeats { interval: Duration::from_millis(1), ..told };
+        assert_eq!(worker.receiver.recv().await.unwrap(), ToWorker::Registered(heard));
+    });
+}
+
+#[test]
 fn an_end_that_is_dropped_is_noticed_at_the_other() {
     run(async {
         let (worker, mut master) = over_a_socket().await;

@@ -117,7 +117,7 @@ mod tests {
                 let numbers = row(&part);
                 assert!(numbers.is_sorted() && !numbers.is_empty());
                 let owner =
-                    |number: i64| groups.owner(groups.group_of(hashes[number.cast_unsigned() as usize]), parallelism);
+                    |number: i64| groups.owner(groups.group_of(hashes[usize::try_from(number).unwrap()]), parallelism);
                 assert!(numbers.iter().all(|number| owner(*number) == target), "{target} of {parallelism}");
                 all.extend(numbers);
             }

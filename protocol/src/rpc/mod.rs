@@ -25,5 +25,6 @@ mod wire {
     tonic::include_proto!("millstream.v1");
 }
 
-/// The longest message, in bytes. A program has at most 1.5 MB, a deployment a few dozen bytes for each task.
+/// The longest message, in bytes. A program has at most 1.5 MB, a deployment a few dozen bytes for each task, and a worker
+/// hands over what its sinks have finished in messages of at most 10,000 files.
 const MESSAGE_MAX: usize = 32 * 1024 * 1024;

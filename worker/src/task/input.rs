@@ -298,7 +298,7 @@ mod tests {
             (active.clone(), active.clone(), &["Active"]),
             (idle.clone(), active.clone(), &["Active"]),
             (active.clone(), end.clone(), &["Active"]),
-            (rows(1), active.clone(), &["1 rows", "Active"]),
+            (rows(1), active, &["1 rows", "Active"]),
             (rows(COALESCED_ROWS), rows(2), &["4096 rows", "Active", "2 rows"]),
             // These say more.
             (mark.clone(), mark, &["watermark 7"]),
