@@ -1,14 +1,10 @@
 //! Jobs are cancelled, in every state that is not an end, and stopped.
 
-use millstream_api::{ClientError, Empty, JobState};
+use millstream_api::JobState;
 use millstream_tests::cluster::Cluster;
 use millstream_tests::{millstream, sql_manifest, visible, wait_until};
 
 use crate::jobs::{counting, endless};
-
-fn cancel(cluster: &Cluster, id: &str) -> Result<Empty, ClientError> {
-    cluster.ask(|client| async move { client.cancel(id).await })
-}
 
 /// A cluster that finds out soon that a worker sleeps.
 fn quick(workers: &[&str]) -> Cluster {
@@ -23,7 +19,7 @@ fn a_job_that_waits_for_slots_can_be_cancelled() {
     let cluster = Cluster::start(1, 1);
     let id = cluster.submit(&endless("waiting", 2));
     cluster.wait_for(&id, JobState::Created);
-    cancel(&cluster, &id).unwrap();
+    cluster.cancel(&id).unwrap();
     cluster.wait_for(&id, JobState::Canceled);
 }
 
@@ -34,12 +30,12 @@ fn a_running_job_can_be_cancelled_and_so_can_one_that_is_being_cancelled() {
     cluster.wait_for(&id, JobState::Running);
     // Its worker does not answer, so that the job stays in CANCELLING until the worker is given up.
     cluster.worker("a").signal("STOP");
-    cancel(&cluster, &id).unwrap();
+    cluster.cancel(&id).unwrap();
     cluster.wait_for(&id, JobState::Cancelling);
-    cancel(&cluster, &id).unwrap();
+    cluster.cancel(&id).unwrap();
     cluster.wait_for(&id, JobState::Canceled);
     // So can one that has been cancelled.
-    cancel(&cluster, &id).unwrap();
+    cluster.cancel(&id).unwrap();
     cluster.worker("a").signal("CONT");
     cluster.wait_for_workers(1);
 }
@@ -51,7 +47,7 @@ fn a_job_that_will_restart_can_be_cancelled() {
     cluster.wait_for(&id, JobState::Running);
     cluster.kill_worker("w0");
     cluster.wait_for(&id, JobState::Restarting);
-    cancel(&cluster, &id).unwrap();
+    cluster.cancel(&id).unwrap();
     cluster.wait_for(&id, JobState::Canceled);
     assert!(visible(&cluster.path("restarting")).is_empty(), "nothing of a cancelled job is visible");
 }
@@ -65,7 +61,7 @@ fn a_job_that_is_failing_can_be_cancelled() {
     cluster.worker("b").signal("STOP");
     cluster.kill_worker("a");
     cluster.wait_for(&id, JobState::Failing);
-    cancel(&cluster, &id).unwrap();
+    cluster.cancel(&id).unwrap();
     cluster.wait_for(&id, JobState::Canceled);
     cluster.worker("b").signal("CONT");
     cluster.wait_for_workers(1);
@@ -75,7 +71,7 @@ fn a_job_that_is_failing_can_be_cancelled() {
 fn a_job_that_has_ended_otherwise_cannot_be_cancelled() {
     let cluster = Cluster::start(1, 1);
     let id = cluster.run(&counting("finished", 1, 50));
-    let error = cancel(&cluster, &id).unwrap_err().to_string();
+    let error = cluster.cancel(&id).unwrap_err().to_string();
     assert!(error.contains("FINISHED") && error.contains("it has ended"), "{error}");
 }
 

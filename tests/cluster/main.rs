@@ -11,3 +11,4 @@ mod memory;
 mod network;
 mod refusals;
 mod slots;
+mod storage;

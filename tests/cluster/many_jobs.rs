@@ -40,6 +40,7 @@ fn five_hundred_jobs_leak_no_slots_no_threads_and_no_files() {
     assert!(finished.len() < 220, "{} ended jobs are remembered", finished.len());
     // Threads of pools and connections come and go; a leak would be hundreds.
     let allowed = |(threads, files): (usize, usize)| (threads + 12, files + 20);
+    println!("before: {before:?}, after: {:?}", processes.map(held));
     wait_until(|| {
         processes.map(held).iter().zip(before.map(allowed)).all(|(now, most)| now.0 <= most.0 && now.1 <= most.1)
     });

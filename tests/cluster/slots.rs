@@ -31,17 +31,30 @@ fn a_job_that_is_cancelled_while_it_waits_or_runs_gives_its_slots_to_the_next() 
     let waiting = cluster.submit(&endless("second", 2));
     let third = cluster.submit(&endless("third", 1));
     wait_until(|| detail(&cluster, &waiting) == "waits for 2 of 2 slots");
-    cancel(&cluster, &waiting);
+    cluster.cancel(&waiting).unwrap();
     cluster.wait_for(&waiting, JobState::Canceled);
     assert_eq!(cluster.job(&third).state, JobState::Created);
-    cancel(&cluster, &running);
+    cluster.cancel(&running).unwrap();
     cluster.wait_for(&running, JobState::Canceled);
     cluster.wait_for(&third, JobState::Running);
-    cancel(&cluster, &third);
+    cluster.cancel(&third).unwrap();
     cluster.wait_for(&third, JobState::Canceled);
     wait_until(|| cluster.ask(|client| async move { client.overview().await }).unwrap().slots_available == 2);
 }
 
-fn cancel(cluster: &Cluster, id: &str) {
-    cluster.ask(|client| async move { client.cancel(id).await }).unwrap();
+#[test]
+fn slots_that_a_waiting_job_holds_go_to_one_that_can_run_with_them() {
+    let mut cluster = Cluster::start(3, 2);
+    let first = cluster.submit(&endless("first", 4));
+    cluster.wait_for(&first, JobState::Running);
+    let second = cluster.submit(&endless("second", 4));
+    wait_until(|| detail(&cluster, &second) == "waits for 2 of 4 slots");
+    let of_first = cluster.workers_of(&first).into_iter().next().unwrap();
+    cluster.kill_worker(&of_first);
+    wait_until(|| cluster.job(&first).restarts > 0 && cluster.job(&first).state == JobState::Running);
+    assert_eq!(detail(&cluster, &second), "waits for 4 of 4 slots");
+    for id in [first, second] {
+        cluster.cancel(&id).unwrap();
+        cluster.wait_for(&id, JobState::Canceled);
+    }
 }

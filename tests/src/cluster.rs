@@ -1,10 +1,10 @@
 //! A cluster of real processes on loopback: a jobmaster, workers, and a client that asks over REST.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use millstream_api::{Client, ClientError, JobDetails, JobState};
+use millstream_api::{Client, ClientError, Empty, JobDetails, JobState, VertexSummary};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -191,6 +191,16 @@ impl Cluster {
         self.ask(|client| async move { client.job(id).await }).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Cancels a job, unless that is refused.
+    pub fn cancel(&self, id: &str) -> Result<Empty, ClientError> {
+        self.ask(|client| async move { client.cancel(id).await })
+    }
+
+    /// Whether the jobmaster knows a job. One that has just started may not yet.
+    pub fn is_known(&self, id: &str) -> bool {
+        self.ask(|client| async move { client.job_status(id).await }).is_ok()
+    }
+
     /// Waits until a job is in a state; a jobmaster that is away for a while is waited for.
     pub fn wait_for(&self, id: &str, state: JobState) {
         wait_until(|| match self.ask(|client| async move { client.job_status(id).await }) {
@@ -202,6 +212,17 @@ impl Cluster {
             Err(ClientError::Refused { .. } | ClientError::Unreachable { .. } | ClientError::Broken { .. }) => false,
             Err(error) => panic!("{error}"),
         });
+    }
+
+    /// The workers that run a job's tasks.
+    pub fn workers_of(&self, id: &str) -> BTreeSet<String> {
+        let vertices = self.job(id).vertices;
+        let asked = |vertex: &VertexSummary| {
+            let (job, vertex) = (id.to_owned(), vertex.id.clone());
+            self.ask(|client| async move { client.vertex(&job, &vertex).await })
+                .unwrap_or_else(|error| panic!("{error}"))
+        };
+        vertices.iter().flat_map(|vertex| asked(vertex).subtasks).map(|subtask| subtask.taskmanager_id).collect()
     }
 
     /// What has failed in a job, a line each.

@@ -52,16 +52,16 @@ impl FileCommitter {
         Ok(())
     }
 
-    fn publish(&self, files: &[WrittenFile]) -> Result<()> {
+    fn publish(&self, files: &[WrittenFile], again: bool) -> Result<()> {
         let Some(first) = files.first() else { return Ok(()) };
         let moves: Vec<_> =
             files.iter().map(|file| Move { from: PathBuf::from(&file.from), to: PathBuf::from(&file.to) }).collect();
-        publish(&self.root, &file_name_part(&first.attempt), &moves)
+        publish(&self.root, &file_name_part(&first.attempt), &moves, again)
     }
 }
 
 impl Committer for FileCommitter {
-    fn commit(&mut self, committables: &[Committable]) -> Result<()> {
+    fn commit(&mut self, committables: &[Committable], again: bool) -> Result<()> {
         let (mut files, mut progress) = (Vec::new(), Vec::new());
         for committable in committables {
             match Written::read(committable)? {
@@ -73,7 +73,7 @@ impl Committer for FileCommitter {
         if let Some(marks) = &mut self.marks {
             marks.add(&files)?;
         }
-        self.publish(&files)?;
+        self.publish(&files, again)?;
         if let Some(marks) = &mut self.marks {
             progress.into_iter().for_each(|one| marks.partitions.advance(one));
             marks.mark_complete(&self.root)?;

@@ -4,8 +4,9 @@
 //! record that is written first and names them all:
 //!
 //! ```text
-//!   1. create .millstream-publish-<attempt>-<n>.json   (fails if it exists; synced)
-//!   2. rename each file of it                          (already renamed: done)
+//!   0. look whether each file is there and its name free   (else nothing is published)
+//!   1. create .millstream-publish-<attempt>-<n>.json       (fails if it exists; synced)
+//!   2. rename each file of it                              (already renamed: done)
 //!   3. remove the record
 //! ```
 //!
@@ -34,17 +35,14 @@ pub(crate) struct Move {
     pub(crate) to: PathBuf,
 }
 
-/// Makes all of `moves` visible. `root` holds the record. May be repeated.
-pub(crate) fn publish(root: &Path, attempt: &str, moves: &[Move]) -> Result<()> {
+/// Makes all of `moves` visible. `root` holds the record. May be repeated; `again` if it may have been done to its end before,
+/// after which readers may have taken files away.
+pub(crate) fn publish(root: &Path, attempt: &str, moves: &[Move], again: bool) -> Result<()> {
     if moves.is_empty() {
         return Ok(());
     }
-    let record = create_record(root, attempt, moves)?;
-    for one in moves {
-        carry_out(one)?;
-    }
-    sync_folders(moves)?;
-    remove(&record)
+    let record = record(root, attempt, moves, again)?;
+    finish(&record, moves)
 }
 
 /// Finishes what earlier committers began under `root`.
@@ -55,18 +53,28 @@ pub(crate) fn finish_begun(root: &Path) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(Error::io(format!("reading `{}`", record.display()), error)),
         };
-        if let Ok(moves) = serde_json::from_str::<Vec<Move>>(&text) {
-            for one in &moves {
-                if let Err(error) = carry_out(one) {
-                    // Somebody has taken the file away since; there is nothing left to publish.
-                    tracing::warn!(record = %record.display(), %error, "a file that was to be published is gone");
-                }
-            }
-            sync_folders(&moves)?;
-        }
-        remove(&record)?;
+        // One that was not written to its end published nothing.
+        let moves = serde_json::from_str::<Vec<Move>>(&text).unwrap_or_default();
+        finish(&record, &moves)?;
     }
     Ok(())
+}
+
+/// Carries out what a record lists and removes it.
+fn finish(record: &Path, moves: &[Move]) -> Result<()> {
+    for one in moves {
+        match look(one) {
+            Stands::Hidden => rename(one)?,
+            Stands::Visible => {}
+            // It was there when the record was written: somebody has read it and taken it away.
+            Stands::Gone => {
+                tracing::warn!(file = %one.to.display(), "a file that was being published has been taken away already");
+            }
+            Stands::Blocked => return Err(blocked(one)),
+        }
+    }
+    sync_folders(moves)?;
+    remove(record)
 }
 
 fn records(root: &Path) -> Result<BTreeSet<PathBuf>> {
@@ -87,11 +95,22 @@ fn records(root: &Path) -> Result<BTreeSet<PathBuf>> {
     Ok(found)
 }
 
-/// Writes the record under the first number that is free, or finds the same record from a publication that was begun.
-fn create_record(root: &Path, attempt: &str, moves: &[Move]) -> Result<PathBuf> {
+/// Writes the record under the first number that is free, or finds the same record from a publication that was begun. What
+/// cannot be published is refused before.
+fn record(root: &Path, attempt: &str, moves: &[Move], again: bool) -> Result<PathBuf> {
     let text = serde_json::to_string(moves).map_err(|error| Error::internal(error.to_string()))?;
+    let mut checked = false;
     for number in 0..MOST_RECORDS {
         let path = root.join(format!("{RECORD_PREFIX}{attempt}-{number}{RECORD_SUFFIX}"));
+        match fs::read(&path) {
+            Ok(existing) if existing == text.as_bytes() => return Ok(path),
+            Ok(_) => continue,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io(format!("reading `{}`", path.display()), error)),
+        }
+        if !std::mem::replace(&mut checked, true) {
+            moves.iter().try_for_each(|one| check(one, again))?;
+        }
         let failed = |error| Error::io(format!("writing `{}`", path.display()), error);
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(mut file) => {
@@ -99,11 +118,8 @@ fn create_record(root: &Path, attempt: &str, moves: &[Move]) -> Result<PathBuf> 
                 sync_folder(root)?;
                 return Ok(path);
             }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                if fs::read_to_string(&path).is_ok_and(|existing| existing == text) {
-                    return Ok(path);
-                }
-            }
+            // Another committer was quicker.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
         }
     }
@@ -113,25 +129,54 @@ fn create_record(root: &Path, attempt: &str, moves: &[Move]) -> Result<PathBuf> 
     )))
 }
 
-fn carry_out(one: &Move) -> Result<()> {
+/// How far a move is.
+enum Stands {
+    /// It has its hidden name.
+    Hidden,
+    /// It has its visible name.
+    Visible,
+    /// It has neither.
+    Gone,
+    /// It has its hidden name, and another file has the visible one.
+    Blocked,
+}
+
+fn look(one: &Move) -> Stands {
     match (one.from.exists(), one.to.exists()) {
-        (false, true) => Ok(()),
-        (false, false) => Err(Error::Invalid(format!(
+        (true, false) => Stands::Hidden,
+        (false, true) => Stands::Visible,
+        (false, false) => Stands::Gone,
+        (true, true) => Stands::Blocked,
+    }
+}
+
+fn check(one: &Move, again: bool) -> Result<()> {
+    match look(one) {
+        Stands::Hidden | Stands::Visible => Ok(()),
+        Stands::Gone if again => Ok(()),
+        Stands::Gone => Err(Error::Invalid(format!(
             "`{}` was written and is gone before it became `{}`; somebody has removed it",
             one.from.display(),
             one.to.display()
         ))),
-        (true, true) => Err(Error::Invalid(format!(
-            "`{}` cannot become visible as `{}`, which exists already and is not overwritten; move one of them away",
-            one.from.display(),
-            one.to.display()
-        ))),
-        (true, false) => match fs::rename(&one.from, &one.to) {
-            Ok(()) => Ok(()),
-            // Another committer that found the same record was quicker.
-            Err(error) if error.kind() == ErrorKind::NotFound && one.to.exists() => Ok(()),
-            Err(error) => Err(Error::io(format!("renaming `{}` to `{}`", one.from.display(), one.to.display()), error)),
-        },
+        Stands::Blocked => Err(blocked(one)),
+    }
+}
+
+fn blocked(one: &Move) -> Error {
+    Error::Invalid(format!(
+        "`{}` cannot become visible as `{}`, which exists already and is not overwritten; move one of them away",
+        one.from.display(),
+        one.to.display()
+    ))
+}
+
+fn rename(one: &Move) -> Result<()> {
+    match fs::rename(&one.from, &one.to) {
+        Ok(()) => Ok(()),
+        // Another committer that found the same record was quicker.
+        Err(error) if error.kind() == ErrorKind::NotFound && one.to.exists() => Ok(()),
+        Err(error) => Err(Error::io(format!("renaming `{}` to `{}`", one.from.display(), one.to.display()), error)),
     }
 }
 
@@ -185,7 +230,7 @@ mod tests {
         let folder = folder_of(&[".a", ".b"]);
         let moves = moves(folder.path());
         for _ in 0..3 {
-            publish(folder.path(), "1", &moves).unwrap();
+            publish(folder.path(), "1", &moves, false).unwrap();
             assert_eq!(names(folder.path()), "a b");
         }
     }
@@ -195,8 +240,8 @@ mod tests {
         for renamed in 0..=2 {
             let folder = folder_of(&[".a", ".b"]);
             let moves = moves(folder.path());
-            create_record(folder.path(), "1", &moves).unwrap();
-            moves.iter().take(renamed).for_each(|one| carry_out(one).unwrap());
+            record(folder.path(), "1", &moves, false).unwrap();
+            moves.iter().take(renamed).for_each(|one| rename(one).unwrap());
             finish_begun(folder.path()).unwrap();
             assert_eq!(names(folder.path()), "a b", "stopped after {renamed} renames");
             finish_begun(folder.path()).unwrap();
@@ -206,7 +251,7 @@ mod tests {
     #[test]
     fn a_record_that_was_not_written_to_its_end_publishes_nothing() {
         let folder = folder_of(&[".a", ".b"]);
-        let record = create_record(folder.path(), "1", &moves(folder.path())).unwrap();
+        let record = record(folder.path(), "1", &moves(folder.path()), false).unwrap();
         let text = fs::read_to_string(&record).unwrap();
         fs::write(&record, &text[..text.len() / 2]).unwrap();
         finish_begun(folder.path()).unwrap();
@@ -216,24 +261,47 @@ mod tests {
     #[test]
     fn two_publications_of_one_attempt_do_not_share_a_record() {
         let folder = folder_of(&[".a", ".b", ".c"]);
-        let begun = create_record(folder.path(), "1", &moves(folder.path())).unwrap();
+        let begun = record(folder.path(), "1", &moves(folder.path()), false).unwrap();
         let other = [Move { from: folder.path().join(".c"), to: folder.path().join("c") }];
-        publish(folder.path(), "1", &other).unwrap();
+        publish(folder.path(), "1", &other, false).unwrap();
         assert!(begun.exists());
-        publish(folder.path(), "1", &moves(folder.path())).unwrap();
+        publish(folder.path(), "1", &moves(folder.path()), false).unwrap();
         assert_eq!(names(folder.path()), "a b c");
     }
 
     #[test]
     fn nothing_is_overwritten_and_nothing_missing_is_passed_over() {
         let folder = folder_of(&[".a", "a", ".b"]);
-        let error = publish(folder.path(), "1", &moves(folder.path())).unwrap_err().to_string();
+        let error = publish(folder.path(), "1", &moves(folder.path()), false).unwrap_err().to_string();
         assert!(error.contains("which exists already and is not overwritten"), "{error}");
         assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "a");
         let folder = folder_of(&[".a"]);
-        let error = publish(folder.path(), "1", &moves(folder.path())).unwrap_err().to_string();
+        let error = publish(folder.path(), "1", &moves(folder.path()), false).unwrap_err().to_string();
         assert!(error.contains("was written and is gone"), "{error}");
         finish_begun(folder.path()).unwrap();
-        assert_eq!(names(folder.path()), "a");
+        assert_eq!(names(folder.path()), ".a", "none of them became visible");
+    }
+
+    #[test]
+    fn what_readers_have_taken_away_is_passed_over_when_it_is_published_again() {
+        let folder = folder_of(&[".a", ".b"]);
+        let moves = moves(folder.path());
+        publish(folder.path(), "1", &moves, false).unwrap();
+        fs::remove_file(folder.path().join("a")).unwrap();
+        publish(folder.path(), "1", &moves, true).unwrap();
+        assert_eq!(names(folder.path()), "b");
+    }
+
+    #[test]
+    fn a_name_that_was_taken_since_keeps_the_record() {
+        let folder = folder_of(&[".a", ".b"]);
+        let record = record(folder.path(), "1", &moves(folder.path()), false).unwrap();
+        fs::write(folder.path().join("b"), "another").unwrap();
+        let error = finish_begun(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("which exists already and is not overwritten"), "{error}");
+        assert!(record.exists(), "it is finished when the other file is gone");
+        fs::remove_file(folder.path().join("b")).unwrap();
+        finish_begun(folder.path()).unwrap();
+        assert_eq!(names(folder.path()), "a b");
     }
 }

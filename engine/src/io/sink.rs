@@ -91,6 +91,10 @@ pub trait SinkWriter: Send {
 
 /// Makes committables visible.
 pub trait Committer: Send {
-    /// Makes all of them visible. They may be visible already: a repeated commit changes nothing. May block.
-    fn commit(&mut self, committables: &[Committable]) -> Result<()>;
+    /// Makes all of them visible, or none if the error is one that repeating does not mend ([`Recovery::FailJob`]). They may
+    /// be visible already: a repeated commit changes nothing. `again` says that an earlier process may have committed them to
+    /// the end, since when readers may have taken away what was visible. May block.
+    ///
+    /// [`Recovery::FailJob`]: crate::error::Recovery::FailJob
+    fn commit(&mut self, committables: &[Committable], again: bool) -> Result<()>;
 }

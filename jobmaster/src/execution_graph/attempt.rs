@@ -15,9 +15,9 @@ use std::fmt;
 /// The words are Flink's (`ExecutionState`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AttemptState {
-    /// It has no slot, and none was asked for.
+    /// It waits for its slot, or for others of its job.
     Created,
-    /// A slot was asked for.
+    /// It has its slot and is about to be deployed.
     Scheduled,
     /// The worker was told to start it.
     Deploying,

@@ -20,6 +20,8 @@ const HISTORY: usize = 16;
 pub struct ExecutionGraph {
     graph: Arc<JobGraph>,
     vertices: Vec<Vec<ExecutionVertex>>,
+    /// Kept with each change: it is looked at after every report.
+    total: StateCounts,
 }
 
 /// One subtask: the try at hand, and those before it.
@@ -64,7 +66,9 @@ impl ExecutionGraph {
     pub fn new(graph: Arc<JobGraph>, now_ms: i64) -> Self {
         let first = |_| ExecutionVertex { current: Attempt::new(0, now_ms), earlier: Vec::new() };
         let vertices = graph.vertices.iter().map(|vertex| (0..vertex.parallelism).map(first).collect()).collect();
-        Self { graph, vertices }
+        let mut total = StateCounts::default();
+        total.0[AttemptState::Created as usize] = graph.vertices.iter().map(|vertex| vertex.parallelism).sum();
+        Self { graph, vertices, total }
     }
 
     /// What is run.
@@ -103,6 +107,7 @@ impl ExecutionGraph {
         if !current.become_(to, now_ms) {
             return Err(Refused::Impossible { attempt, from, to });
         }
+        self.total.moved(from, to);
         Ok(())
     }
 
@@ -128,6 +133,7 @@ impl ExecutionGraph {
             vertex.earlier.remove(0);
         }
         vertex.earlier.push(before);
+        self.total.moved(from, AttemptState::Created);
         Ok(attempt(number + 1))
     }
 
@@ -142,13 +148,7 @@ impl ExecutionGraph {
 
     /// The same of the whole job.
     pub fn total(&self) -> StateCounts {
-        let mut total = StateCounts::default();
-        for vertex in 0..self.vertices.len() {
-            for (sum, count) in total.0.iter_mut().zip(self.counts(vertex).0) {
-                *sum += count;
-            }
-        }
-        total
+        self.total
     }
 
     fn vertex(&self, of: SubtaskId) -> Option<&ExecutionVertex> {
@@ -161,6 +161,11 @@ impl ExecutionGraph {
 }
 
 impl StateCounts {
+    fn moved(&mut self, from: AttemptState, to: AttemptState) {
+        self.0[from as usize] -= 1;
+        self.0[to as usize] += 1;
+    }
+
     /// How many are in `state`.
     pub fn of(&self, state: AttemptState) -> u32 {
         self.0[state as usize]

@@ -45,6 +45,11 @@ pub enum Refusal {
     /// It could not be stored.
     #[error("the job could not be stored and was not started: {0}")]
     NotStored(String),
+    /// It could not be stored, and what was written of it could not be deleted.
+    #[error(
+        "the job was not started; it could not be stored, and if part of it was, the next jobmaster starts it: {0}"
+    )]
+    PerhapsStored(String),
     /// There is no such job.
     #[error("job {0} is not known")]
     UnknownJob(JobId),
@@ -63,13 +68,14 @@ pub enum Refusal {
     Ending,
 }
 
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
+impl Refusal {
+    /// Its first record could not be written; `deleted` says whether what there may be of it is gone.
+    pub(super) fn not_stored(error: &StoreError, deleted: &Result<(), StoreError>) -> Self {
         let mut why = error.to_string();
-        if let Some(cause) = std::error::Error::source(&error) {
+        if let Some(cause) = std::error::Error::source(error) {
             why = format!("{why}: {cause}");
         }
-        Self::NotStored(why)
+        if deleted.is_ok() { Self::NotStored(why) } else { Self::PerhapsStored(why) }
     }
 }
 
@@ -124,7 +130,9 @@ impl JobManagerHandle {
     pub async fn wait(&self, job: JobId) -> Result<JobOutcome, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(move |manager| manager.tell_end(job, answer)).await.ok_or(Refusal::Ending)??;
-        answered.await.map_err(|_| Refusal::Ending)
+        // A job that is forgotten has no end to tell any more; a loop that has ended closes its inbox.
+        let forgotten = |_| if self.inbox.is_closed() { Refusal::Ending } else { Refusal::UnknownJob(job) };
+        answered.await.map_err(forgotten)
     }
 
     /// Something of a job.

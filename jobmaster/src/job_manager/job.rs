@@ -9,11 +9,11 @@ use millstream_planner::options::restart::RestartKind;
 use millstream_protocol::message::{Committables, JobRef, TaskMetrics};
 use tokio::sync::oneshot;
 
+use super::recorder::Recorder;
 use super::sink_commits::SinkCommits;
 use super::split_source::SplitSource;
 use super::submission::PreparedJob;
 use crate::job_master::{JobMaster, JobStatus};
-use crate::job_store::JobRecords;
 use crate::job_store::record::{Publication, SinkPublication};
 
 /// A job.
@@ -29,8 +29,10 @@ pub struct Job {
     pub(super) master: JobMaster,
     pub(super) sources: BTreeMap<usize, SplitSource>,
     pub(super) sinks: SinkCommits,
-    /// Away while something is being written to them.
-    pub(super) records: Option<JobRecords>,
+    /// From when its first record is written until its last one is.
+    pub(super) recorder: Option<Recorder>,
+    /// Someone has cancelled it while it was being stored.
+    pub(super) cancel_when_stored: bool,
     /// What the sinks of a try have written and what is not visible yet.
     pub(super) written: BTreeMap<AttemptId, Vec<SinkPublication>>,
     pub(super) counted: BTreeMap<SubtaskId, Counted>,
@@ -80,11 +82,10 @@ pub struct Progress {
 }
 
 impl Job {
-    /// A job whose records exist.
+    /// A job that is to be started.
     pub(super) fn new(
         of: JobRef,
         prepared: PreparedJob,
-        records: Option<JobRecords>,
         default_restart: RestartKind,
         now_ms: i64,
     ) -> Result<Self, serde_json::Error> {
@@ -101,7 +102,8 @@ impl Job {
             master: JobMaster::new(prepared.graph, strategy, now_ms),
             sources: sources.map(|(node, enumerator)| (node, SplitSource::start(enumerator))).collect(),
             sinks: SinkCommits::start(prepared.sinks),
-            records,
+            recorder: None,
+            cancel_when_stored: false,
             written: BTreeMap::new(),
             counted: BTreeMap::new(),
             wake_at: None,
@@ -149,16 +151,23 @@ impl Job {
                 let coming = if lacking == 0 { "; workers are on their way" } else { "" };
                 Some(format!("waits for {missing} of {needed} slots{coming}"))
             }
+            JobStatus::Running if self.master.is_publishing() => {
+                let so_far = self.trouble().map(|why| format!("; it is tried again: {why}")).unwrap_or_default();
+                Some(format!("publishes its results{so_far}"))
+            }
             JobStatus::Running if self.master.is_stopping() => Some("is stopping".to_owned()),
             JobStatus::Created
             | JobStatus::Running
             | JobStatus::Restarting
             | JobStatus::Failing
-            | JobStatus::Failed
-            | JobStatus::Cancelling
-            | JobStatus::Canceled
-            | JobStatus::Finished => None,
+            | JobStatus::Cancelling => self.trouble(),
+            JobStatus::Failed | JobStatus::Canceled | JobStatus::Finished => None,
         }
+    }
+
+    /// What keeps it from recording something or making it visible.
+    fn trouble(&self) -> Option<String> {
+        self.recorder.as_ref().and_then(Recorder::trouble).or_else(|| self.sinks.trouble())
     }
 
     /// Whether a try is the one at hand, and not over.
@@ -180,7 +189,9 @@ impl Job {
         &mut self,
         Committables { task, node, committables }: Committables,
     ) -> Option<Publication> {
-        let sink = SinkPublication { node, committables };
+        // A worker's mistake names no sink.
+        let sink = self.graph().program.nodes.get(node)?.id.to_string();
+        let sink = SinkPublication { sink, committables };
         match self.boundedness {
             Boundedness::Unbounded => Some(Publication { sinks: vec![sink] }),
             Boundedness::Bounded => {
@@ -192,11 +203,11 @@ impl Job {
 
     /// All that the sinks have written and that is not visible: a list for each sink.
     pub(super) fn publication(&mut self) -> Publication {
-        let mut by_node: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for mut sink in std::mem::take(&mut self.written).into_values().flatten() {
-            by_node.entry(sink.node).or_default().append(&mut sink.committables);
+        let mut by_sink: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for mut written in std::mem::take(&mut self.written).into_values().flatten() {
+            by_sink.entry(written.sink).or_default().append(&mut written.committables);
         }
-        let sinks = by_node.into_iter().map(|(node, committables)| SinkPublication { node, committables });
+        let sinks = by_sink.into_iter().map(|(sink, committables)| SinkPublication { sink, committables });
         Publication { sinks: sinks.collect() }
     }
 

@@ -7,14 +7,17 @@ use millstream_graph::{AttemptId, JobId, WorkerId};
 use millstream_protocol::message::{Committables, Deployment, JobRef, Peer, TaskId, TaskToDeploy, ToWorker};
 use tokio::sync::oneshot;
 
+use super::recorder::{NotLeading, Recorder};
+use super::sink_commits::{Allowed, Because, NotCommitted};
 use super::{Job, JobManager, JobOutcome, PreparedJob, Refusal, Submitted, now_ms, random};
 use crate::job_master::{Action, Event, JobStatus, Place};
-use crate::job_store::record::{JobEnd, Publication, RecordedEvent, Submission};
+use crate::job_store::record::{JobEnd, RecordedEvent, Submission};
 use crate::job_store::{JobRecords, StoreError};
 
-/// How often a record that cannot be written is tried again, and the first wait, which doubles.
-const RECORD_TRIES: u32 = 5;
-const RECORD_FIRST_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
+/// How often the first record of a job is written when the storage fails, and the first wait, which doubles. Whoever submits
+/// the job waits for it.
+const FIRST_RECORD_TRIES: u32 = 5;
+const FIRST_RECORD_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 
 impl JobManager {
     /// The Dispatcher's part: refuses a second job of the same name, stores the job and starts its JobMaster.
@@ -23,10 +26,13 @@ impl JobManager {
             // Whoever submitted it may have gone.
             let _ = answer.send(Err(refusal));
         };
+        if let Some(early) = &mut self.early {
+            // Which names are taken is known when the stored jobs are.
+            return early.push((prepared, answer));
+        }
         let name = prepared.name();
-        let same = self.jobs.values().find(|job| job.name == name && !job.master.status().is_terminal());
-        if let Some(same) = same {
-            let (name, state, job) = (name.to_owned(), same.master.status().word(), same.of.job);
+        if let Some((state, job)) = self.job_named(name) {
+            let name = name.to_owned();
             return refuse(answer, Refusal::Duplicate { name, state, job });
         }
         let id = JobId::from_bits(uuid::Uuid::new_v4().as_u128());
@@ -34,37 +40,55 @@ impl JobManager {
         let submitted = Submitted { job: id, warnings: prepared.warnings.clone() };
         // The name is taken while the job is being stored.
         let of = JobRef { job: id, epoch: 1 };
-        let job = match Job::new(of, prepared, None, self.settings.default_restart, now_ms()) {
+        let job = match Job::new(of, prepared, self.settings.default_restart, now_ms()) {
             Ok(job) => job,
             Err(error) => return refuse(answer, Refusal::NotStored(error.to_string())),
         };
         tracing::info!(job = %job.name, %id, "a job was submitted; it is being stored");
         self.jobs.insert(id, job);
-        let (store, nonce) = (self.settings.store.clone(), nonce());
-        let stored = async move { store.submit(id, nonce, submission).await };
+        let store = self.settings.store.clone();
+        let stored = async move {
+            let mut records = store.begin(id, nonce());
+            match append(&mut records, RecordedEvent::Submitted(Box::new(submission))).await {
+                Ok(()) => Ok(records),
+                Err(error) => Err(Refusal::not_stored(&error, &store.delete(id).await)),
+            }
+        };
         self.in_background(stored, move |manager, stored| match stored {
             Ok(records) => {
                 manager.start_job(id, records);
                 // Whoever submitted it may have gone.
                 let _ = answer.send(Ok(submitted));
             }
-            Err(error) => {
+            Err(refusal) => {
                 manager.jobs.remove(&id);
-                refuse(answer, error.into());
+                refuse(answer, refusal);
             }
         });
     }
 
+    /// The job that has a name now, and Flink's word for where it stands.
+    fn job_named(&self, name: &str) -> Option<(&'static str, JobId)> {
+        let led = self.jobs.values().find(|job| job.name == name && !job.master.status().is_terminal());
+        let led = led.map(|job| (job.master.status().word(), job.of.job));
+        let awaited = || self.awaited.values().find(|job| job.name == name);
+        led.or_else(|| awaited().map(|job| (JobStatus::Initializing.word(), job.job)))
+    }
+
     /// Starts the JobMaster of a stored job.
     pub(super) fn start_job(&mut self, id: JobId, records: JobRecords) {
+        let own = self.own.clone();
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.records = Some(records);
+        job.recorder = Some(Recorder::start(records, own));
         let graph = job.graph();
         let tasks: u32 = graph.vertices.iter().map(|vertex| vertex.parallelism).sum();
         tracing::info!(job = %job.name, %id, vertices = graph.vertices.len(), tasks, slots = job.master.slots_needed(),
             "the JobMaster starts; it declares the slots that the job needs");
-        let actions = job.master.start(now_ms());
+        let (actions, cancelled) = (job.master.start(now_ms()), job.cancel_when_stored);
         self.act(id, actions);
+        if cancelled {
+            self.drive(id, Event::Cancel);
+        }
     }
 
     /// Something has happened to a job.
@@ -105,10 +129,11 @@ impl JobManager {
                 Action::Publish => self.publish(id),
                 Action::WakeAt(at) => {
                     if let Some(job) = self.jobs.get_mut(&id) {
-                        job.wake_at = Some(job.wake_at.map_or(at, |known| known.min(at)));
+                        job.wake_at = Some(job.wake_at.map_or(at, |known| known.max(at)));
                     }
                 }
-                Action::Ended(status) => self.note_end(id, status),
+                Action::RecordEnd(status) => self.record_end(id, status),
+                Action::Ended(_) => self.announce_end(id),
             }
         }
         self.cancel_tasks(id, cancelled);
@@ -172,86 +197,60 @@ impl JobManager {
         }
     }
 
-    /// A sink has finished something. In a job without end it becomes visible now.
+    /// A sink has finished something. In a job without end it becomes visible now, if this jobmaster still leads it.
     pub(super) fn take_written(&mut self, id: JobId, written: Committables) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        if let Some(publication) = job.take_written(written) {
-            let committed = job.sinks.commit(publication);
-            self.in_background(committed, move |manager, committed| {
-                if let Ok(Err(why)) = committed {
-                    manager.drive(id, Event::Published(Err(format!("results could not be committed: {why}"))));
-                }
-            });
-        }
+        let Some(publication) = job.take_written(written) else { return };
+        let Some(recorder) = &job.recorder else { return };
+        let committed = job.sinks.commit(publication, Because::Finished, Box::pin(recorder.still_leads()));
+        self.in_background(committed, move |manager, committed| match committed {
+            Ok(()) | Err(NotCommitted::NotLeading) => {}
+            Err(NotCommitted::Failed(why)) => manager.not_committed(id, &why),
+        });
     }
 
     /// All tasks have finished: one record lists what is to become visible, then it does.
     fn publish(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let publication = job.publication();
-        let Some(mut records) = job.records.take() else { return };
+        let Some(recorder) = &job.recorder else { return };
         tracing::info!(job = %job.name, %id, sinks = publication.sinks.len(), "all tasks have finished; results are published");
-        let recorded = async move {
-            if !publication.sinks.is_empty() {
-                append(&mut records, RecordedEvent::Publish(publication.clone())).await?;
-            }
-            Ok((records, publication))
+        let recorded: Allowed = match publication.sinks.as_slice() {
+            [] => Box::pin(std::future::ready(Ok(()))),
+            [..] => Box::pin(recorder.append(RecordedEvent::Publish(publication.clone()))),
         };
-        self.in_background(recorded, move |manager, recorded: Result<(JobRecords, Publication), StoreError>| {
-            match recorded {
-                Ok((records, publication)) => manager.commit(id, records, publication),
-                Err(error) => manager.not_recorded(id, &error),
-            }
+        // Behind what a job without end commits.
+        let committed = job.sinks.commit(publication, Because::Recorded, recorded);
+        self.in_background(committed, move |manager, committed| match committed {
+            Ok(()) => manager.drive(id, Event::Published(Ok(()))),
+            Err(NotCommitted::NotLeading) => {}
+            Err(NotCommitted::Failed(why)) => manager.not_committed(id, &why),
         });
     }
 
-    /// Makes visible what was recorded.
-    pub(super) fn commit(&mut self, id: JobId, records: JobRecords, publication: Publication) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.records = Some(records);
-        let committed = job.sinks.commit(publication);
-        self.in_background(committed, move |manager, committed| {
-            let committed = committed.unwrap_or_else(|_| Err("the committers have ended".to_owned()));
-            let committed = committed.map_err(|why| format!("results could not be committed: {why}"));
-            manager.drive(id, Event::Published(committed));
-        });
+    fn not_committed(&mut self, id: JobId, why: &str) {
+        self.drive(id, Event::Published(Err(format!("results could not be committed: {why}"))));
     }
 
-    fn not_recorded(&mut self, id: JobId, error: &StoreError) {
-        match error {
-            StoreError::Fenced { .. } => self.fenced = Some(error.to_string()),
-            StoreError::Url { .. } | StoreError::Store { .. } | StoreError::Damaged { .. } => {
-                self.drive(id, Event::Published(Err(format!("results could not be recorded: {error}"))));
-            }
-        }
-    }
-
-    /// A job has ended. That is recorded before anybody is told.
-    fn note_end(&mut self, id: JobId, status: JobStatus) {
+    /// A job ends. That is recorded before it has ended.
+    fn record_end(&mut self, id: JobId, status: JobStatus) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.sources.clear();
         job.written.clear();
-        let end = JobEnd { state: status.word().to_owned(), at_ms: now_ms(), why: job.outcome().why };
-        let records = job.records.take();
-        let recorded = async move {
-            match records {
-                Some(mut records) => append(&mut records, RecordedEvent::Ended(end)).await,
-                // A record is being written by a task that will find that the job has ended.
-                None => Ok(()),
-            }
-        };
-        self.in_background(recorded, move |manager, recorded| {
-            match recorded {
-                Ok(()) => {}
-                Err(error @ StoreError::Fenced { .. }) => manager.fenced = Some(error.to_string()),
-                Err(error) => tracing::error!(%id, "the end of a job could not be recorded; a restarted jobmaster runs it again: {error}"),
-            }
-            manager.announce_end(id);
+        let Some(recorder) = &job.recorder else { return };
+        let why = (status == JobStatus::Failed).then(|| job.failure()).flatten();
+        let end = JobEnd { state: status.word().to_owned(), at_ms: now_ms(), why };
+        let recorded = recorder.append(RecordedEvent::Ended(end));
+        self.in_background(recorded, move |manager, recorded| match recorded {
+            Ok(()) => manager.drive(id, Event::EndRecorded),
+            Err(NotLeading) => {}
         });
     }
 
     fn announce_end(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
+        // Nothing more is written.
+        job.recorder = None;
         let outcome = job.outcome();
         for waiting in job.waiting.drain(..) {
             // Whoever waited may have gone.
@@ -263,8 +262,7 @@ impl JobManager {
     pub(super) fn tell_end(&mut self, id: JobId, answer: oneshot::Sender<JobOutcome>) -> Result<(), Refusal> {
         let job = self.jobs.get_mut(&id).ok_or(Refusal::UnknownJob(id))?;
         job.waiting.push(answer);
-        // An end that is still being recorded is announced when it is.
-        if job.master.status().is_terminal() && job.sources.is_empty() && job.records.is_none() {
+        if job.master.status().is_terminal() {
             self.announce_end(id);
         }
         Ok(())
@@ -272,17 +270,21 @@ impl JobManager {
 
     /// Ends a job at once.
     pub(super) fn cancel(&mut self, id: JobId) -> Result<(), Refusal> {
-        let job = self.jobs.get(&id).ok_or(Refusal::UnknownJob(id))?;
+        if self.awaited.contains_key(&id) {
+            return self.cancel_awaited(id);
+        }
+        let job = self.jobs.get_mut(&id).ok_or(Refusal::UnknownJob(id))?;
         let state = job.master.status();
+        let refuse = |why| Err(Refusal::WrongState { job: id, state: state.word(), why });
         match state {
-            JobStatus::Finished | JobStatus::Canceled | JobStatus::Failed => {
-                Err(Refusal::WrongState { job: id, state: state.word(), why: "it has ended" })
+            JobStatus::Finished | JobStatus::Canceled | JobStatus::Failed => refuse("it has ended"),
+            JobStatus::Running if job.master.is_publishing() => {
+                refuse("all of its tasks have finished, and its results are being published")
             }
-            JobStatus::Initializing => Err(Refusal::WrongState {
-                job: id,
-                state: state.word(),
-                why: "it is being stored; try again in a moment",
-            }),
+            JobStatus::Initializing => {
+                job.cancel_when_stored = true;
+                Ok(())
+            }
             JobStatus::Created
             | JobStatus::Running
             | JobStatus::Restarting
@@ -296,15 +298,36 @@ impl JobManager {
 
     /// Ends the sources of a job.
     pub(super) fn stop(&mut self, id: JobId) -> Result<(), Refusal> {
+        if self.awaited.contains_key(&id) {
+            let why = "it is being taken up; only a running job can be stopped, cancel ends it";
+            return Err(Refusal::WrongState { job: id, state: JobStatus::Initializing.word(), why });
+        }
         let job = self.jobs.get(&id).ok_or(Refusal::UnknownJob(id))?;
         let state = job.master.status();
-        if state != JobStatus::Running {
-            let why =
-                if state.is_terminal() { "it has ended" } else { "only a running job can be stopped; cancel ends it" };
-            return Err(Refusal::WrongState { job: id, state: state.word(), why });
-        }
-        self.drive(id, Event::Stop);
-        Ok(())
+        let why = match state {
+            JobStatus::Running if job.master.is_publishing() => {
+                "all of its tasks have finished, and its results are being published"
+            }
+            JobStatus::Running => {
+                self.drive(id, Event::Stop);
+                return Ok(());
+            }
+            state if state.is_terminal() => "it has ended",
+            _ => "only a running job can be stopped; cancel ends it",
+        };
+        Err(Refusal::WrongState { job: id, state: state.word(), why })
+    }
+
+    /// Of jobs that hold slots and wait for more, the first one that can run with those of the others gets them.
+    pub(super) fn settle_slots(&mut self) {
+        let waits = |job: &&Job| job.master.status() == JobStatus::Created && self.resources.lacking(job.of.job) > 0;
+        let mut waiting: Vec<&Job> = self.jobs.values().filter(waits).collect();
+        waiting.sort_by_key(|job| (job.master.since(JobStatus::Initializing), job.of.job));
+        let unused: u32 = waiting.iter().map(|job| job.master.slots_unused()).sum();
+        let can_run = |job: &&&Job| job.master.slots_missing() <= unused - job.master.slots_unused();
+        let Some(chosen) = waiting.iter().find(can_run).map(|job| job.of.job) else { return };
+        let others: Vec<JobId> = waiting.iter().map(|job| job.of.job).filter(|job| *job != chosen).collect();
+        others.into_iter().for_each(|job| self.drive(job, Event::YieldSlots));
     }
 
     /// Tells the time to the jobs that want to know it.
@@ -346,10 +369,10 @@ impl JobManager {
     }
 }
 
-/// Writes a record; tries again when the storage fails.
-pub(super) async fn append(records: &mut JobRecords, event: RecordedEvent) -> Result<(), StoreError> {
-    let mut wait = RECORD_FIRST_WAIT;
-    for _ in 1..RECORD_TRIES {
+/// Writes a job's first record; tries again when the storage fails.
+async fn append(records: &mut JobRecords, event: RecordedEvent) -> Result<(), StoreError> {
+    let mut wait = FIRST_RECORD_WAIT;
+    for _ in 1..FIRST_RECORD_TRIES {
         match records.append(event.clone()).await {
             Err(error @ StoreError::Store { .. }) => {
                 tracing::warn!("writing a record is tried again in {wait:?}: {error}");

@@ -23,6 +23,7 @@
 mod handle;
 mod job;
 mod jobs;
+mod recorder;
 mod recovery;
 mod sink_commits;
 mod split_source;
@@ -39,7 +40,7 @@ use millstream_planner::functions::Clock;
 use millstream_planner::options::restart::RestartKind;
 use millstream_protocol::link::MasterLink;
 use millstream_protocol::message::{FromWorker, Heartbeats};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::job_store::JobStore;
@@ -48,7 +49,7 @@ use crate::resource::{self, ResourceManager};
 
 pub use handle::{JobManagerHandle, Refusal, Submitted};
 pub use job::{Counted, Job, JobOutcome, Progress};
-pub use recovery::PastJob;
+pub use recovery::{AwaitedJob, PastJob};
 pub use submission::{PreparedJob, Unusable};
 pub use workers::Worker;
 
@@ -72,6 +73,9 @@ pub struct Settings {
     pub clock: Clock,
     /// For how long ended jobs are shown, in milliseconds (`jobstore.expiration-time`).
     pub ended_kept_ms: i64,
+    /// How long a task may take to end once it was told to, in milliseconds (`task.cancellation.timeout`); then its worker is
+    /// given up.
+    pub cancellation_timeout_ms: i64,
     /// How many ended jobs are shown at most (`jobstore.max-capacity`).
     pub ended_kept: usize,
 }
@@ -86,6 +90,7 @@ impl Settings {
             default_restart: RestartKind::ExponentialDelay,
             clock,
             ended_kept_ms: 3_600_000,
+            cancellation_timeout_ms: 180_000,
             ended_kept: 200,
         }
     }
@@ -93,6 +98,9 @@ impl Settings {
 
 /// Names a link for as long as it exists.
 type LinkId = u64;
+
+/// A job that was submitted early, and who waits for the answer.
+type EarlySubmission = (PreparedJob, oneshot::Sender<Result<Submitted, Refusal>>);
 
 /// Something done in the background that comes back to the loop.
 type Continuation = Box<dyn FnOnce(&mut JobManager) + Send>;
@@ -119,6 +127,10 @@ pub struct JobManager {
     links: HashMap<LinkId, workers::LinkState>,
     workers: BTreeMap<WorkerId, Worker>,
     jobs: BTreeMap<JobId, Job>,
+    /// Stored jobs that are not taken up yet.
+    awaited: BTreeMap<JobId, AwaitedJob>,
+    /// Jobs submitted before it was known which are stored. `None` since that is known.
+    early: Option<Vec<EarlySubmission>>,
     /// Jobs of an earlier process that have ended.
     past: Vec<PastJob>,
     own: mpsc::WeakSender<Message>,
@@ -154,6 +166,8 @@ pub fn start(
         links: HashMap::new(),
         workers: BTreeMap::new(),
         jobs: BTreeMap::new(),
+        awaited: BTreeMap::new(),
+        early: Some(Vec::new()),
         past: Vec::new(),
         own: own.downgrade(),
         links_made: 0,
@@ -197,8 +211,10 @@ impl JobManager {
     /// Looks at the time for everything but jobs.
     fn tick(&mut self) {
         self.judge_silence();
+        self.judge_cancellations();
         let actions = self.resources.tick(now_ms());
         self.act_on_resources(actions);
+        self.settle_slots();
         self.forget_ended();
     }
 
@@ -233,6 +249,11 @@ impl JobManager {
     /// A job.
     pub fn job(&self, id: JobId) -> Option<&Job> {
         self.jobs.get(&id)
+    }
+
+    /// Stored jobs that are not taken up yet.
+    pub fn awaited_jobs(&self) -> impl Iterator<Item = &AwaitedJob> {
+        self.awaited.values()
     }
 
     /// Jobs of an earlier process that have ended.

@@ -1,9 +1,11 @@
 //! The enumerator of a source, and the splits that its readers were given.
 //!
 //! What is asked is answered in order, on a thread that may block: an enumerator may have to list a folder. The splits of a
-//! try that is given up come back; what is asked for it before that is answered before.
+//! try that is given up come back; what is asked for it before that is answered before. Nobody waits in vain: an enumerator
+//! that panics is answered for, and a worker that does not take an answer loses its link.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use millstream_engine::error::Error;
 use millstream_engine::io::source::{Split, SplitAnswer, SplitEnumerator};
@@ -12,8 +14,10 @@ use millstream_graph::AttemptId;
 use millstream_protocol::message::{SplitRequest, ToWorker};
 use tokio::sync::mpsc;
 
-/// Requests that may wait. Each reader asks for one split at a time.
+/// Requests that may wait. Each of at most 32,768 readers asks for one split at a time and comes back once.
 const REQUESTS_MAX: usize = 65_536;
+/// How long an answer may wait for room in a worker's link. One that is full for so long is silent for too long as well.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The way to a source's enumerator.
 #[derive(Debug)]
@@ -60,33 +64,54 @@ struct Splits {
     given: HashMap<AttemptId, Vec<Split>>,
 }
 
-async fn answer_all(mut arriving: mpsc::Receiver<Request>, mut splits: Splits) {
+async fn answer_all(mut arriving: mpsc::Receiver<Request>, splits: Splits) {
+    let mut splits = Ok(splits);
     while let Some(request) = arriving.recv().await {
-        let answered = tokio::task::spawn_blocking(move || {
-            splits.handle(request);
-            splits
-        });
-        match answered.await {
-            Ok(back) => splits = back,
-            Err(error) => return tracing::error!("an enumerator has ended: {error}"),
+        match request {
+            Request::Next(request, worker) => {
+                let answer;
+                (splits, answer) = on_a_thread(splits, move |splits| splits.next(&request)).await;
+                let answer = answer.and_then(|answer| answer.map_err(|error| error.to_string()));
+                let message = ToWorker::Split { request: request.request, answer };
+                if worker.send_timeout(message, ANSWER_WITHIN).await.is_err() {
+                    // Its reader is lost with it, and the split comes back.
+                    tracing::warn!(task = %request.task, "the worker does not take the answer to a request for a split");
+                }
+            }
+            Request::GiveBack(attempt) => {
+                let given_back = move |splits: &mut Splits| {
+                    splits.enumerator.add_back(splits.given.remove(&attempt).unwrap_or_default());
+                };
+                (splits, _) = on_a_thread(splits, given_back).await;
+            }
+        }
+    }
+}
+
+/// Does `work` where it may block. What panics once is not asked again.
+async fn on_a_thread<T: Send + 'static>(
+    splits: Result<Splits, String>,
+    work: impl FnOnce(&mut Splits) -> T + Send + 'static,
+) -> (Result<Splits, String>, Result<T, String>) {
+    let mut splits = match splits {
+        Ok(splits) => splits,
+        Err(why) => return (Err(why.clone()), Err(why)),
+    };
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work(&mut splits);
+        (splits, done)
+    });
+    match done.await {
+        Ok((splits, done)) => (Ok(splits), Ok(done)),
+        Err(error) => {
+            let why = format!("the source's enumerator has ended: {error}");
+            tracing::error!("{why}");
+            (Err(why.clone()), Err(why))
         }
     }
 }
 
 impl Splits {
-    fn handle(&mut self, request: Request) {
-        match request {
-            Request::Next(request, worker) => {
-                let answer = self.next(&request).map_err(|error| error.to_string());
-                // A worker that does not listen is lost, and its reader with it: the split comes back when that is noticed.
-                let _ = worker.try_send(ToWorker::Split { request: request.request, answer });
-            }
-            Request::GiveBack(attempt) => {
-                self.enumerator.add_back(self.given.remove(&attempt).unwrap_or_default());
-            }
-        }
-    }
-
     fn next(&mut self, request: &SplitRequest) -> Result<SplitAnswer, Error> {
         let attempt = request.task.attempt;
         let now = ProcessingTime(request.now_ms);

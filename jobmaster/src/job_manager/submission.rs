@@ -19,8 +19,8 @@ pub struct PreparedJob {
     pub(super) warnings: Vec<String>,
     /// The enumerator of each source, by its node.
     pub(super) sources: Vec<(usize, Box<dyn SplitEnumerator>)>,
-    /// The committer of each sink that has one, by its node.
-    pub(super) sinks: Vec<(usize, Box<dyn Committer>)>,
+    /// The committer of each sink that has one, by its operator id.
+    pub(super) sinks: Vec<(String, Box<dyn Committer>)>,
     pub(super) boundedness: Boundedness,
 }
 
@@ -37,43 +37,35 @@ impl PreparedJob {
     }
 
     /// A job that was submitted before, perhaps to another build: it starts from its beginning, so this one may plan it anew.
-    pub(super) fn again(mut program: ResolvedProgram, clock: Clock) -> Result<Self, Unusable> {
-        if program.build != build() {
-            tracing::warn!(job = %program.name, submitted_to = %program.build, this = build(), "planning a job of another build anew");
-            build().clone_into(&mut program.build);
-        }
-        let plan = plan(&program, clock).map_err(|problems| Unusable(vec![problems.to_string()]))?;
+    pub(super) fn again(program: ResolvedProgram, clock: Clock) -> Result<Self, Unusable> {
+        let (program, plan) = planned_again(program, clock)?;
         Self::new(program, plan)
+    }
+
+    /// The committers alone of a job that was submitted before. Its inputs may be gone.
+    pub(super) fn committers(
+        program: ResolvedProgram,
+        clock: Clock,
+    ) -> Result<Vec<(String, Box<dyn Committer>)>, Unusable> {
+        let (_, plan) = planned_again(program, clock)?;
+        committers(&plan.graph)
     }
 
     /// A job that is planned. Enumerators look at the outside world, so that what is missing is known before anything runs.
     pub fn new(program: ResolvedProgram, plan: Plan) -> Result<Self, Unusable> {
-        let mut job = Self {
-            program,
-            graph: Arc::new(plan.graph),
-            options: plan.options,
-            warnings: plan.warnings,
-            sources: Vec::new(),
-            sinks: Vec::new(),
-            boundedness: Boundedness::Bounded,
-        };
-        let graph = Arc::clone(&job.graph);
-        for (node, of) in graph.program.nodes.iter().enumerate() {
-            let unusable = |error: millstream_engine::error::Error| Unusable(vec![format!("`{}`: {error}", of.name)]);
-            match &of.kind {
-                NodeKind::Source(source) => {
-                    job.sources.push((node, source.source.create_enumerator().map_err(unusable)?));
-                    if source.source.boundedness() == Boundedness::Unbounded {
-                        job.boundedness = Boundedness::Unbounded;
-                    }
+        let (mut sources, mut boundedness) = (Vec::new(), Boundedness::Bounded);
+        for (node, of) in plan.graph.program.nodes.iter().enumerate() {
+            if let NodeKind::Source(source) = &of.kind {
+                let enumerator = source.source.create_enumerator();
+                sources.push((node, enumerator.map_err(|error| unusable(&of.name, &error))?));
+                if source.source.boundedness() == Boundedness::Unbounded {
+                    boundedness = Boundedness::Unbounded;
                 }
-                NodeKind::Sink(sink) => {
-                    job.sinks.extend(sink.create_committer().map_err(unusable)?.map(|committer| (node, committer)));
-                }
-                NodeKind::Operator(_) => {}
             }
         }
-        Ok(job)
+        let sinks = committers(&plan.graph)?;
+        let Plan { graph, options, warnings, .. } = plan;
+        Ok(Self { program, graph: Arc::new(graph), options, warnings, sources, sinks, boundedness })
     }
 
     /// What is run.
@@ -90,6 +82,30 @@ impl PreparedJob {
     pub fn name(&self) -> &str {
         self.options.name.as_deref().unwrap_or(&self.program.name)
     }
+}
+
+fn planned_again(mut program: ResolvedProgram, clock: Clock) -> Result<(ResolvedProgram, Plan), Unusable> {
+    if program.build != build() {
+        tracing::warn!(job = %program.name, submitted_to = %program.build, this = build(), "planning a job of another build anew");
+        build().clone_into(&mut program.build);
+    }
+    let plan = plan(&program, clock).map_err(|problems| Unusable(vec![problems.to_string()]))?;
+    Ok((program, plan))
+}
+
+fn committers(graph: &JobGraph) -> Result<Vec<(String, Box<dyn Committer>)>, Unusable> {
+    let mut committers = Vec::new();
+    for of in &graph.program.nodes {
+        if let NodeKind::Sink(sink) = &of.kind {
+            let committer = sink.create_committer().map_err(|error| unusable(&of.name, &error))?;
+            committers.extend(committer.map(|committer| (of.id.to_string(), committer)));
+        }
+    }
+    Ok(committers)
+}
+
+fn unusable(name: &str, error: &millstream_engine::error::Error) -> Unusable {
+    Unusable(vec![format!("`{name}`: {error}")])
 }
 
 impl fmt::Debug for PreparedJob {

@@ -1,6 +1,6 @@
 //! Workers: their links, registration, heartbeats, and what they say.
 
-use millstream_graph::{AttemptId, JobId, WorkerId};
+use millstream_graph::{AttemptId, JobId, SubtaskId, WorkerId};
 use millstream_planner::resolved::build;
 use millstream_protocol::link::{Link, MasterLink};
 use millstream_protocol::message::{
@@ -175,6 +175,35 @@ impl JobManager {
         }
     }
 
+    /// Gives up workers in which a task does not end.
+    pub(super) fn judge_cancellations(&mut self) {
+        let timeout = self.settings.cancellation_timeout_ms;
+        let latest = now_ms().saturating_sub(timeout);
+        let mut stuck = Vec::new();
+        for job in self.jobs.values() {
+            let graph = job.master.execution_graph();
+            if graph.total().of(AttemptState::Canceling) == 0 {
+                continue;
+            }
+            let is_late = |of: &SubtaskId| {
+                let attempt = graph.current(*of).filter(|attempt| attempt.state() == AttemptState::Canceling);
+                attempt
+                    .and_then(|attempt| attempt.entered(AttemptState::Canceling))
+                    .is_some_and(|since| since <= latest)
+            };
+            stuck.extend(graph.subtasks().filter(is_late).filter_map(|of| {
+                let link = self.workers.get(job.master.worker_of(of)?)?.link;
+                Some((link, job.task_name(of)))
+            }));
+        }
+        for (link, task) in stuck {
+            let why = format!(
+                "its task {task} has not ended {timeout} ms after it was told to ('task.cancellation.timeout')"
+            );
+            self.unlink(link, &why);
+        }
+    }
+
     fn hear_heartbeat(&mut self, worker: &WorkerId, heartbeat: Heartbeat) {
         let now = now_ms();
         if let Some(known) = self.workers.get_mut(worker) {
@@ -221,7 +250,7 @@ impl JobManager {
             TaskState::Initializing => Event::Reported { attempt, state: AttemptState::Initializing, worker },
             TaskState::Running => Event::Reported { attempt, state: AttemptState::Running, worker },
             TaskState::Finished { waits_for_clock } => {
-                if waits_for_clock {
+                if waits_for_clock && job.is_live(attempt) {
                     let task = job.task_name(attempt.of);
                     tracing::warn!(%task, "windows of the wall clock were still open at the end; they give no result");
                 }
@@ -230,7 +259,9 @@ impl JobManager {
             TaskState::Canceled => Event::Reported { attempt, state: AttemptState::Canceled, worker },
             TaskState::Failed(failure) => {
                 let task = job.task_name(attempt.of);
-                tracing::info!(job = %job.name, %task, %worker, "a task failed: {}", failure.why);
+                if job.is_live(attempt) {
+                    tracing::info!(job = %job.name, %task, %worker, "a task failed: {}", failure.why);
+                }
                 Event::TaskFailed { attempt, failure }
             }
         };
@@ -297,7 +328,7 @@ impl JobManager {
                 let _ = known.sender.try_send(ToWorker::Leave("it is not needed any more".to_owned()));
                 self.links.remove(&known.link);
             }
-            None => tracing::warn!(%worker, "a worker is ended: it has not registered in time"),
+            None => tracing::warn!(%worker, "a worker is ended: it has not registered, or not again, in time"),
         }
         self.driver.stop_worker(worker);
     }

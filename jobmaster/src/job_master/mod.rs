@@ -5,7 +5,8 @@
 //! 2. Workers offer slots. When all are there every subtask is deployed, and the job is *Running*.
 //! 3. A failure ends its region. What then happens is the restart strategy's: the region is tried again after a wait
 //!    (*Restarting*), or everything is ended (*Failing*).
-//! 4. When all subtasks have finished, the results are published, and only then is the job *Finished*.
+//! 4. When all subtasks have finished, the results are published.
+//! 5. How the job ends is recorded, and only then has it ended: what was said to have ended does not run again.
 //!
 //! # Guarantees
 //! Nothing is deployed twice as the same try; what a given-up try says has no effect, and its worker is told to end it. A job
@@ -65,10 +66,14 @@ pub enum Event {
     },
     /// The results were published, or could not be.
     Published(Result<(), String>),
+    /// How the job ends was recorded.
+    EndRecorded,
     /// Someone wants the job to end at once.
     Cancel,
     /// Someone wants the sources to end, and what was read to be worked on to its end.
     Stop,
+    /// Another job can run with the slots that this one holds and cannot use yet.
+    YieldSlots,
     /// Time has passed.
     Tick,
 }
@@ -88,8 +93,10 @@ pub enum Action {
     StopSources,
     /// Make the results visible.
     Publish,
-    /// Send a [`Event::Tick`] at this time, in milliseconds since 1970.
+    /// Send a [`Event::Tick`] at this time, in milliseconds since 1970. A later one takes its place.
     WakeAt(i64),
+    /// Record that the job ends like this, for which the answer is [`Event::EndRecorded`]. Nothing of it runs any more.
+    RecordEnd(JobStatus),
     /// The job has ended like this.
     Ended(JobStatus),
 }
@@ -107,6 +114,8 @@ pub struct JobMaster {
     regions: FailoverRegions,
     backoff: RestartBackoff,
     slots: Vec<ExecutionSlot>,
+    /// The subtask → its place among `slots`.
+    slot_of: BTreeMap<SubtaskId, usize>,
     /// The place of each of `slots`, once there is one.
     places: Vec<Option<Place>>,
     /// Subtasks that wait to be tried again, and from when on that is allowed.
@@ -116,6 +125,8 @@ pub struct JobMaster {
     stopping: bool,
     /// The results are being published.
     publishing: bool,
+    /// How it ends, while that is being recorded.
+    ending: Option<JobStatus>,
     exceptions: ExceptionHistory,
 }
 
@@ -123,6 +134,8 @@ impl JobMaster {
     /// For a job that is planned and stored.
     pub fn new(graph: Arc<JobGraph>, strategy: RestartStrategy, now_ms: i64) -> Self {
         let slots = execution_slots(&graph);
+        let slot_of = slots.iter().enumerate();
+        let slot_of = slot_of.flat_map(|(at, slot)| slot.subtasks.iter().map(move |subtask| (*subtask, at))).collect();
         Self {
             status: JobStatus::Initializing,
             since: [(JobStatus::Initializing, now_ms)].into(),
@@ -130,11 +143,13 @@ impl JobMaster {
             backoff: RestartBackoff::new(strategy),
             places: vec![None; slots.len()],
             slots,
+            slot_of,
             graph: ExecutionGraph::new(graph, now_ms),
             restarting: BTreeMap::new(),
             restarts: 0,
             stopping: false,
             publishing: false,
+            ending: None,
             exceptions: ExceptionHistory::default(),
         }
     }
@@ -154,9 +169,9 @@ impl JobMaster {
             Event::Reported { attempt, state, worker } => self.note(attempt, state, worker, now_ms, &mut actions),
             Event::TaskFailed { attempt, failure } => self.fail(attempt, failure, now_ms, random, &mut actions),
             Event::Published(Ok(())) if self.status == JobStatus::Running => {
-                self.end(JobStatus::Finished, now_ms, &mut actions);
+                self.end(JobStatus::Finished, &mut actions);
             }
-            Event::Published(Err(why)) if self.status == JobStatus::Running => {
+            Event::Published(Err(why)) if self.status.can_become(JobStatus::Failing) && self.ending.is_none() => {
                 self.exceptions.add(ExceptionEntry { at_ms: now_ms, task: None, worker: None, why, follows: false });
                 self.give_up(
                     "results that could not be published are not tried again".to_owned(),
@@ -164,10 +179,12 @@ impl JobMaster {
                     &mut actions,
                 );
             }
-            // The answer of an attempt to publish that nobody waits for any more.
+            // The job is being ended for another reason.
             Event::Published(_) => {}
+            Event::EndRecorded => self.ended(now_ms, &mut actions),
             Event::Cancel => self.cancel(now_ms, &mut actions),
             Event::Stop => self.stop(&mut actions),
+            Event::YieldSlots => self.yield_slots(&mut actions),
             Event::Tick => {}
         }
         self.go_on(now_ms, &mut actions);
@@ -204,6 +221,11 @@ impl JobMaster {
         self.stopping
     }
 
+    /// Whether all tasks have finished and the results are being published.
+    pub fn is_publishing(&self) -> bool {
+        self.publishing
+    }
+
     /// How many slots the job needs in total.
     pub fn slots_needed(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
@@ -212,6 +234,16 @@ impl JobMaster {
     /// How many of them it does not have.
     pub fn slots_missing(&self) -> u32 {
         u32::try_from(self.places.iter().filter(|place| place.is_none()).count()).unwrap_or(u32::MAX)
+    }
+
+    /// How many slots it holds while it waits for others and nothing of it runs.
+    pub fn slots_unused(&self) -> u32 {
+        let total = self.graph.total();
+        let idle = |state: AttemptState| state == AttemptState::Created || state.is_terminal() || total.of(state) == 0;
+        match self.status == JobStatus::Created && AttemptState::ALL.into_iter().all(idle) {
+            true => self.slots_needed() - self.slots_missing(),
+            false => 0,
+        }
     }
 
     /// The place of each execution slot, in their order, once there is one.
@@ -225,8 +257,7 @@ impl JobMaster {
     }
 
     fn place_of(&self, subtask: SubtaskId) -> Option<&Place> {
-        let slot = self.slots.iter().position(|slot| slot.subtasks.contains(&subtask))?;
-        self.places[slot].as_ref()
+        self.places[*self.slot_of.get(&subtask)?].as_ref()
     }
 
     fn enter(&mut self, status: JobStatus, now_ms: i64) {
@@ -251,8 +282,16 @@ impl JobMaster {
         }
     }
 
+    fn yield_slots(&mut self, actions: &mut Vec<Action>) {
+        if self.slots_unused() > 0 && self.slots_missing() > 0 {
+            actions.extend(self.places.iter_mut().filter_map(Option::take).map(Action::FreeSlot));
+        }
+    }
+
     fn is_ending(&self) -> bool {
-        self.status.is_terminal() || matches!(self.status, JobStatus::Failing | JobStatus::Cancelling)
+        self.ending.is_some()
+            || self.status.is_terminal()
+            || matches!(self.status, JobStatus::Failing | JobStatus::Cancelling)
     }
 
     fn lose(&mut self, worker: &WorkerId, now_ms: i64, random: f64, actions: &mut Vec<Action>) {
@@ -334,13 +373,16 @@ impl JobMaster {
         }
     }
 
-    /// Ends the region of a subtask that failed, to be tried again after a wait.
+    /// Ends the region of a subtask that failed, to be tried again after a wait. A job that is stopping begins anew as a
+    /// whole: the sources of its other regions have ended early.
     fn restart_after(&mut self, wait_ms: i64, failed: SubtaskId, now_ms: i64, actions: &mut Vec<Action>) {
         let from = now_ms.saturating_add(wait_ms);
-        let region = self.regions.restarted_with(failed).to_vec();
+        let region: BTreeSet<SubtaskId> = match std::mem::take(&mut self.stopping) {
+            true => self.graph.subtasks().collect(),
+            false => self.regions.restarted_with(failed).iter().copied().collect(),
+        };
         self.restarting.extend(region.iter().map(|subtask| (*subtask, from)));
-        self.stopping = false;
-        self.end_tries(&region.into_iter().collect(), now_ms, actions);
+        self.end_tries(&region, now_ms, actions);
         if self.status != JobStatus::Restarting {
             self.enter(JobStatus::Restarting, now_ms);
         }
@@ -356,7 +398,7 @@ impl JobMaster {
     }
 
     fn stop(&mut self, actions: &mut Vec<Action>) {
-        if self.status == JobStatus::Running && !self.stopping {
+        if self.status == JobStatus::Running && !self.stopping && !self.publishing {
             self.stopping = true;
             actions.push(Action::StopSources);
         }
@@ -364,7 +406,7 @@ impl JobMaster {
 
     fn cancel(&mut self, now_ms: i64, actions: &mut Vec<Action>) {
         // What is being published is done, whatever anybody wants.
-        if self.status.can_become(JobStatus::Cancelling) && !self.publishing {
+        if self.status.can_become(JobStatus::Cancelling) && !self.publishing && self.ending.is_none() {
             self.enter(JobStatus::Cancelling, now_ms);
             self.restarting.clear();
             self.end_tries(&self.graph.subtasks().collect(), now_ms, actions);
@@ -394,8 +436,8 @@ impl JobMaster {
             JobStatus::Created => self.deploy(now_ms, actions),
             JobStatus::Restarting => self.restart(now_ms, actions),
             JobStatus::Running => self.publish(actions),
-            JobStatus::Failing => self.end_if_over(JobStatus::Failed, now_ms, actions),
-            JobStatus::Cancelling => self.end_if_over(JobStatus::Canceled, now_ms, actions),
+            JobStatus::Failing => self.end_if_over(JobStatus::Failed, actions),
+            JobStatus::Cancelling => self.end_if_over(JobStatus::Canceled, actions),
             JobStatus::Initializing | JobStatus::Failed | JobStatus::Canceled | JobStatus::Finished => {}
         }
     }
@@ -443,17 +485,28 @@ impl JobMaster {
         }
     }
 
-    fn end_if_over(&mut self, status: JobStatus, now_ms: i64, actions: &mut Vec<Action>) {
+    fn end_if_over(&mut self, status: JobStatus, actions: &mut Vec<Action>) {
         if self.graph.total().all_over() {
-            self.end(status, now_ms, actions);
+            self.end(status, actions);
         }
     }
 
-    fn end(&mut self, status: JobStatus, now_ms: i64, actions: &mut Vec<Action>) {
-        self.enter(status, now_ms);
-        actions.push(Action::DeclareSlots(0));
-        actions.extend(self.places.iter_mut().filter_map(Option::take).map(Action::FreeSlot));
-        actions.push(Action::Ended(status));
+    /// Nothing runs any more: gives all slots back and has the end recorded.
+    fn end(&mut self, status: JobStatus, actions: &mut Vec<Action>) {
+        debug_assert!(self.status.can_become(status), "{:?} cannot become {status:?}", self.status);
+        if self.ending.is_none() {
+            self.ending = Some(status);
+            actions.push(Action::DeclareSlots(0));
+            actions.extend(self.places.iter_mut().filter_map(Option::take).map(Action::FreeSlot));
+            actions.push(Action::RecordEnd(status));
+        }
+    }
+
+    fn ended(&mut self, now_ms: i64, actions: &mut Vec<Action>) {
+        if let Some(status) = self.ending.filter(|_| !self.status.is_terminal()) {
+            self.enter(status, now_ms);
+            actions.push(Action::Ended(status));
+        }
     }
 }
 

@@ -80,6 +80,7 @@ fn said(action: &Action) -> String {
         Action::StopSources => "stop sources".to_owned(),
         Action::Publish => "publish".to_owned(),
         Action::WakeAt(at) => format!("wake at {at}"),
+        Action::RecordEnd(status) => format!("record {}", status.word()),
         Action::Ended(status) => format!("ended {}", status.word()),
     }
 }
@@ -98,6 +99,21 @@ fn a_job_waits_for_its_slots_and_is_deployed_when_the_last_one_comes() {
 }
 
 #[test]
+fn slots_that_are_of_no_use_yet_are_given_to_others() {
+    let mut job = Job::new("keyed", 3, always());
+    job.offer(0);
+    job.offer(1);
+    assert_eq!(job.master.slots_unused(), 2);
+    assert_eq!(job.does(Event::YieldSlots), ["free w0", "free w1"]);
+    assert_eq!((job.master.slots_unused(), job.master.slots_missing()), (0, 3));
+    let mut running = Job::running("chained", 2, always());
+    assert_eq!(running.does(Event::YieldSlots), [""; 0]);
+    running.does(Event::WorkerLost(WorkerId::new("w0")));
+    assert_eq!(running.master.status(), JobStatus::Created);
+    assert_eq!(running.does(Event::YieldSlots), [""; 0], "its other slice runs");
+}
+
+#[test]
 fn a_job_is_finished_when_its_results_are_published_and_not_before() {
     let mut job = Job::running("keyed", 2, always());
     for (vertex, subtask) in [(0, 1), (0, 0), (1, 0)] {
@@ -106,8 +122,12 @@ fn a_job_is_finished_when_its_results_are_published_and_not_before() {
     assert_eq!(job.report(attempt(1, 1, 0), AttemptState::Finished), ["publish"]);
     assert_eq!(job.does(Event::Tick), [""; 0], "once");
     assert_eq!(job.master.status(), JobStatus::Running);
-    assert_eq!(job.does(Event::Published(Ok(()))), ["declare 0", "free w0", "free w1", "ended FINISHED"]);
+    assert_eq!(job.does(Event::Published(Ok(()))), ["declare 0", "free w0", "free w1", "record FINISHED"]);
     assert_eq!(job.does(Event::Cancel), [""; 0], "it is over");
+    assert_eq!(job.master.status(), JobStatus::Running, "and has ended when that is recorded");
+    assert_eq!(job.does(Event::EndRecorded), ["ended FINISHED"]);
+    assert_eq!(job.does(Event::EndRecorded), [""; 0], "once");
+    assert_eq!(job.master.status(), JobStatus::Finished);
 }
 
 #[test]
@@ -115,7 +135,7 @@ fn results_that_cannot_be_published_fail_the_job() {
     let mut job = Job::running("chained", 1, always());
     assert_eq!(job.report(attempt(0, 0, 0), AttemptState::Finished), ["publish"]);
     let full = Event::Published(Err("no space left on device".to_owned()));
-    assert_eq!(job.does(full), ["declare 0", "free w0", "ended FAILED"]);
+    assert_eq!(job.does(full), ["declare 0", "free w0", "record FAILED"]);
     let why: Vec<&str> = job.master.exceptions().entries().map(|entry| entry.why.as_str()).collect();
     assert_eq!(why, ["no space left on device"]);
 }
@@ -168,7 +188,7 @@ fn when_the_strategy_gives_up_everything_is_ended_and_the_reason_is_kept() {
     for (vertex, subtask) in [(0, 1), (1, 0)] {
         assert_eq!(job.report(attempt(vertex, subtask, 0), AttemptState::Canceled), [""; 0]);
     }
-    let ended = ["declare 0", "free w0", "free w1", "ended FAILED"];
+    let ended = ["declare 0", "free w0", "free w1", "record FAILED"];
     assert_eq!(job.report(attempt(1, 1, 0), AttemptState::Canceled), ended);
     let why: Vec<&str> = job.master.exceptions().entries().map(|entry| entry.why.as_str()).collect();
     assert_eq!(why, ["division by zero"]);
@@ -178,23 +198,28 @@ fn when_the_strategy_gives_up_everything_is_ended_and_the_reason_is_kept() {
 #[test]
 fn a_job_can_be_cancelled_in_every_state() {
     let mut waiting = Job::new("keyed", 1, always());
-    assert_eq!(waiting.does(Event::Cancel), ["declare 0", "ended CANCELED"]);
+    assert_eq!(waiting.does(Event::Cancel), ["declare 0", "record CANCELED"]);
     assert_eq!(waiting.offer(0), ["free w0"]);
 
     let mut deploying = Job::new("chained", 1, always());
     deploying.offer(0);
     assert_eq!(deploying.does(Event::Cancel), ["cancel 0.0#0 on w0"]);
     assert_eq!(deploying.does(Event::Cancel), [""; 0], "it is being cancelled already");
-    assert_eq!(deploying.report(attempt(0, 0, 0), AttemptState::Canceled), ["declare 0", "free w0", "ended CANCELED"]);
+    assert_eq!(deploying.report(attempt(0, 0, 0), AttemptState::Canceled), ["declare 0", "free w0", "record CANCELED"]);
 
     let delay = RestartStrategy::FixedDelay(FixedDelay { attempts: 1, delay_ms: 1_000 });
     let mut restarting = Job::running("chained", 1, delay);
     restarting.fails(attempt(0, 0, 0));
-    assert_eq!(restarting.does(Event::Cancel), ["declare 0", "free w0", "ended CANCELED"]);
+    assert_eq!(restarting.does(Event::Cancel), ["declare 0", "free w0", "record CANCELED"]);
+
+    let mut failing = Job::running("keyed", 2, RestartStrategy::None);
+    failing.fails(attempt(0, 0, 0));
+    assert_eq!(failing.does(Event::Cancel), [""; 0], "all is being ended already");
+    assert_eq!(failing.master.status(), JobStatus::Cancelling);
 
     let mut lost = Job::running("chained", 1, always());
     assert_eq!(lost.does(Event::Cancel), ["cancel 0.0#0 on w0"]);
-    assert_eq!(lost.does(Event::WorkerLost(WorkerId::new("w0"))), ["declare 0", "ended CANCELED"]);
+    assert_eq!(lost.does(Event::WorkerLost(WorkerId::new("w0"))), ["declare 0", "record CANCELED"]);
 }
 
 /// Workers that do what they are told sooner or later, fail and get lost at random.
@@ -229,6 +254,7 @@ struct World {
     slots: Vec<Place>,
     offered: u32,
     to_publish: bool,
+    to_record: bool,
     declared: u32,
 }
 
@@ -256,6 +282,9 @@ impl World {
         if self.to_publish {
             self.to_publish = false;
             return Event::Published(Ok(()));
+        }
+        if std::mem::take(&mut self.to_record) {
+            return Event::EndRecorded;
         }
         if job.slots_missing() > 0 && random.below(3) == 0 {
             let place = place(&format!("w{}", self.offered), self.offered);
@@ -303,10 +332,21 @@ impl World {
                 }
                 Action::DeclareSlots(slots) => self.declared = slots,
                 Action::WakeAt(_) => {}
+                Action::RecordEnd(_) => self.to_record = true,
                 Action::Ended(_) => assert_eq!(self.declared, 0, "seed {seed}"),
             }
         }
     }
+}
+
+#[test]
+fn results_that_cannot_be_committed_fail_a_job_that_is_restarting_too() {
+    let delay = RestartStrategy::FixedDelay(FixedDelay { attempts: 9, delay_ms: 1_000 });
+    let mut job = Job::running("chained", 2, delay);
+    job.fails(attempt(0, 0, 0));
+    assert_eq!(job.master.status(), JobStatus::Restarting);
+    assert_eq!(job.does(Event::Published(Err("no space left on device".to_owned()))), ["cancel 0.1#0 on w1"]);
+    assert_eq!(job.master.status(), JobStatus::Failing);
 }
 
 #[test]
@@ -338,5 +378,9 @@ fn a_running_job_stops_once_and_a_failure_takes_that_back() {
     assert!(job.master.is_stopping());
     job.does(Event::TaskFailed { attempt: attempt(0, 0, 0), failure: failure("trouble") });
     assert!(!job.master.is_stopping(), "it begins anew");
+    let mut slices = Job::running("chained", 2, always());
+    slices.does(Event::Stop);
+    let anew = ["cancel 0.1#0 on w1", "wake at 0"];
+    assert_eq!(slices.fails(attempt(0, 0, 0)), anew, "the source of the other slice has ended early too");
     assert!(job.does(Event::Stop).is_empty(), "nothing runs");
 }

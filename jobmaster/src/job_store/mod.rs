@@ -1,15 +1,16 @@
 //! Where submitted jobs are kept, so that a JobMaster that takes another's place knows them.
 //!
 //! # Flow
-//! 1. A job's first record holds its program ([`JobStore::submit`]); only then is the job accepted.
+//! 1. A job's first record holds its program ([`JobStore::begin`]); only when it is written is the job accepted.
 //! 2. A jobmaster that starts takes over every job that has not ended ([`JobStore::take_over`]): it adds a record with a
 //!    higher epoch.
 //! 3. Before results become visible a record lists them, and when the job has ended a last one says how.
 //!
 //! # Guarantees
 //! A record is created where none is, or not at all. A JobMaster that was replaced therefore meets the record of the one that
-//! took over and learns that it is fenced ([`StoreError::Fenced`]) before it can do harm; only what a record allows is done.
-//! An answer that was lost is recognised by the nonce.
+//! took over and learns that it is fenced ([`StoreError::Fenced`]): before it records anything, and when it looks
+//! ([`JobRecords::still_leads`]), which it does before it makes anything visible without a record. A record of its own whose
+//! answer was lost it knows by the nonce.
 //!
 //! # What can go wrong
 //! Any call may fail with [`StoreError::Store`]; it may be made again.
@@ -18,6 +19,7 @@ pub mod record;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,7 +29,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
-use record::{Record, RecordedEvent, Submission};
+use record::{JobEnd, Record, RecordedEvent, Submission};
 
 /// Why a job's records could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +73,8 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct JobStore {
     store: Arc<dyn ObjectStore>,
-    /// Synchronised after each write, if it is a disk.
-    disk: Option<Arc<LocalFileSystem>>,
+    /// Synchronised after each write, if it is a disk: with its root.
+    disk: Option<(Arc<LocalFileSystem>, PathBuf)>,
 }
 
 /// The records of a job that this JobMaster leads. Whoever holds it is the only one that appends.
@@ -86,7 +88,7 @@ pub struct JobRecords {
 }
 
 /// A job that was found in the storage.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StoredJob {
     /// Which job.
     pub job: JobId,
@@ -94,6 +96,17 @@ pub struct StoredJob {
     pub submission: Submission,
     /// What has happened since, in order.
     pub events: Vec<RecordedEvent>,
+}
+
+/// What there is of a job that is to be taken over.
+#[derive(Debug)]
+pub enum TakeOver {
+    /// It is led by whoever holds these records from now on. What has happened until then, in order.
+    Leads(JobRecords, Vec<RecordedEvent>),
+    /// It has ended like this, and nothing was written.
+    Ended(JobEnd),
+    /// It was deleted.
+    Gone,
 }
 
 impl JobStore {
@@ -107,45 +120,64 @@ impl JobStore {
             return Err(wrong("it should be file:///an/absolute/folder or memory:".to_owned()));
         };
         std::fs::create_dir_all(folder).map_err(|error| wrong(error.to_string()))?;
-        let disk = Arc::new(LocalFileSystem::new_with_prefix(folder).map_err(|error| wrong(error.to_string()))?);
+        let root = std::fs::canonicalize(folder).map_err(|error| wrong(error.to_string()))?;
+        let disk = LocalFileSystem::new_with_prefix(&root).map_err(|error| wrong(error.to_string()))?;
+        // A deleted job leaves no empty folder behind.
+        let disk = Arc::new(disk.with_automatic_cleanup(true));
         let store: Arc<dyn ObjectStore> = Arc::clone(&disk) as Arc<dyn ObjectStore>;
-        Ok(Self { store, disk: Some(disk) })
+        Ok(Self { store, disk: Some((disk, root)) })
     }
 
-    /// Writes the first record of a new job.
-    pub async fn submit(&self, job: JobId, nonce: String, submission: Submission) -> Result<JobRecords, StoreError> {
-        let mut records = JobRecords { store: self.clone(), job, epoch: 1, nonce, next: 1 };
-        records.append(RecordedEvent::Submitted(Box::new(submission))).await?;
-        Ok(records)
+    /// The records of a new job, of which none is written yet.
+    pub fn begin(&self, job: JobId, nonce: String) -> JobRecords {
+        JobRecords { store: self.clone(), job, epoch: 1, nonce, next: 1 }
     }
 
-    /// All jobs, those that have ended among them. What is left of jobs that were deleted is deleted.
-    pub async fn load(&self) -> Result<Vec<StoredJob>, StoreError> {
-        let mut jobs = Vec::new();
+    /// All jobs, those that have ended among them, the oldest first; and why others cannot be read. What is left of jobs that
+    /// were deleted is deleted.
+    pub async fn load(&self) -> Result<(Vec<StoredJob>, Vec<(JobId, StoreError)>), StoreError> {
+        let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
         for job in self.jobs().await? {
-            let mut records = self.records(job).await?.into_iter();
-            match records.next() {
-                Some(Record { event: RecordedEvent::Submitted(submission), .. }) => {
-                    let events = records.map(|record| record.event).collect();
-                    jobs.push(StoredJob { job, submission: *submission, events });
+            let records = match self.records(job).await {
+                Ok(records) => records,
+                Err(error @ StoreError::Damaged { .. }) => {
+                    unreadable.push((job, error));
+                    continue;
+                }
+                Err(error @ (StoreError::Url { .. } | StoreError::Store { .. } | StoreError::Fenced { .. })) => {
+                    return Err(error);
+                }
+            };
+            let mut events = records.into_iter().map(|record| record.event);
+            match events.next() {
+                Some(RecordedEvent::Submitted(submission)) => {
+                    jobs.push(StoredJob { job, submission: *submission, events: events.collect() });
                 }
                 // Its deletion was begun and not finished.
-                Some(_) | None => self.delete(job).await?,
+                Some(RecordedEvent::TakenOver {} | RecordedEvent::Publish(_) | RecordedEvent::Ended(_)) | None => {
+                    self.delete(job).await?;
+                }
             }
         }
         jobs.sort_by_key(|job| job.submission.at_ms);
-        Ok(jobs)
+        Ok((jobs, unreadable))
     }
 
-    /// Makes this the job's JobMaster: from then on all earlier ones are fenced. Answers with what has happened until then.
-    pub async fn take_over(&self, job: JobId, nonce: String) -> Result<(JobRecords, Vec<RecordedEvent>), StoreError> {
+    /// Makes this the job's JobMaster, unless the job has ended: from then on all earlier ones are fenced.
+    pub async fn take_over(&self, job: JobId, nonce: String) -> Result<TakeOver, StoreError> {
         loop {
             let known = self.records(job).await?;
-            let (number, epoch) = known.last().map_or((0, 0), |last| (last.number, last.epoch));
-            let mut records =
-                JobRecords { store: self.clone(), job, epoch: epoch + 1, nonce: nonce.clone(), next: number + 1 };
+            let Some(last) = known.last() else { return Ok(TakeOver::Gone) };
+            if let Some(end) = ended(known.iter().map(|record| &record.event)) {
+                return Ok(TakeOver::Ended(end.clone()));
+            }
+            let (epoch, next) = (last.epoch + 1, last.number + 1);
+            let mut records = JobRecords { store: self.clone(), job, epoch, nonce: nonce.clone(), next };
             match records.append(RecordedEvent::TakenOver {}).await {
-                Ok(()) => return Ok((records, known.into_iter().map(|record| record.event).collect())),
+                Ok(()) => {
+                    let events = known.into_iter().map(|record| record.event).collect();
+                    return Ok(TakeOver::Leads(records, events));
+                }
                 // Someone has written in between: on top of that, then.
                 Err(StoreError::Fenced { .. }) => {}
                 Err(error @ (StoreError::Url { .. } | StoreError::Store { .. } | StoreError::Damaged { .. })) => {
@@ -212,24 +244,23 @@ impl JobStore {
             .map_err(|error| StoreError::Damaged { path: path.to_string(), why: error.to_string() })?;
         let options = PutOptions::from(PutMode::Create);
         match self.store.put_opts(&path, PutPayload::from_bytes(Bytes::from(bytes)), options).await {
-            Ok(_) => self.synchronise(path).await.map(|()| true),
+            Ok(_) => self.synchronise(path, record.number).await.map(|()| true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(source) => Err(StoreError::Store { path: path.to_string(), source }),
         }
     }
 
-    /// Waits until a file, and its name in its folder, are on the disk.
-    async fn synchronise(&self, path: Path) -> Result<(), StoreError> {
-        let Some(disk) = self.disk.clone() else { return Ok(()) };
+    /// Waits until a record and its name in its folder are on the disk; with the first one the folder's own name too, and that of
+    /// the folder above.
+    async fn synchronise(&self, path: Path, number: u64) -> Result<(), StoreError> {
+        let Some((disk, root)) = self.disk.clone() else { return Ok(()) };
         let shown = path.to_string();
+        let made = if number == 1 { 4 } else { 2 };
         let synchronised = tokio::task::spawn_blocking(move || {
             let file = disk.path_to_filesystem(&path)?;
             let generic = |error: std::io::Error| object_store::Error::Generic { store: "file", source: error.into() };
-            std::fs::File::open(&file).and_then(|file| file.sync_all()).map_err(generic)?;
-            match file.parent() {
-                Some(folder) => std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(generic),
-                None => Ok(()),
-            }
+            let made = file.ancestors().take_while(|at| at.starts_with(&root)).take(made);
+            made.map(|at| std::fs::File::open(at)?.sync_all()).collect::<Result<(), _>>().map_err(generic)
         });
         let failed = |source| StoreError::Store { path: shown.clone(), source };
         match synchronised.await {
@@ -245,23 +276,40 @@ impl JobRecords {
         self.epoch
     }
 
-    /// Writes the next record.
+    /// Writes the next record. May be called again with the same event when the storage has failed.
     pub async fn append(&mut self, event: RecordedEvent) -> Result<(), StoreError> {
         let record = Record { number: self.next, epoch: self.epoch, nonce: self.nonce.clone(), event };
         if !self.store.create(self.job, &record).await? {
-            let there = self.store.read(self.job, self.next).await?;
-            match there {
-                Some(there) if there.nonce == self.nonce => {}
+            let path = record_path(self.job, self.next);
+            let damaged = |why: &str| StoreError::Damaged { path: path.to_string(), why: why.to_owned() };
+            match self.store.read(self.job, self.next).await? {
+                // The answer was lost, and perhaps the record was not safe yet.
+                Some(there) if there == record => self.store.synchronise(path, record.number).await?,
+                Some(there) if there.nonce == self.nonce => return Err(damaged("this jobmaster wrote something else")),
                 Some(there) => return Err(StoreError::Fenced { job: self.job, epoch: there.epoch }),
-                None => {
-                    let path = record_path(self.job, self.next).to_string();
-                    return Err(StoreError::Damaged { path, why: "it was there and is gone".to_owned() });
-                }
+                None => return Err(damaged("it was there and is gone")),
             }
         }
         self.next += 1;
         Ok(())
     }
+
+    /// Fails with [`StoreError::Fenced`] if another JobMaster has taken over.
+    pub async fn still_leads(&self) -> Result<(), StoreError> {
+        match self.store.read(self.job, self.next).await? {
+            Some(there) if there.nonce != self.nonce => Err(StoreError::Fenced { job: self.job, epoch: there.epoch }),
+            // Its own, of which it has not heard that it was written.
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// How a job has ended, if these events say that it has.
+pub fn ended<'a>(events: impl IntoIterator<Item = &'a RecordedEvent>) -> Option<&'a JobEnd> {
+    events.into_iter().find_map(|event| match event {
+        RecordedEvent::Ended(end) => Some(end),
+        RecordedEvent::Submitted(_) | RecordedEvent::TakenOver {} | RecordedEvent::Publish(_) => None,
+    })
 }
 
 fn record_path(job: JobId, number: u64) -> Path {

@@ -60,8 +60,8 @@ pub struct Publication {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SinkPublication {
-    /// The sink's place in the program.
-    pub node: usize,
+    /// The sink's operator id: a place would mean another sink once the program is planned by another build.
+    pub sink: String,
     /// In its own words.
     pub committables: Vec<String>,
 }

@@ -18,6 +18,29 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
+async fn submit(store: &JobStore, job: JobId, nonce: &str, at_ms: i64) -> JobRecords {
+    let mut records = store.begin(job, nonce.to_owned());
+    records.append(RecordedEvent::Submitted(Box::new(submission(at_ms)))).await.unwrap();
+    records
+}
+
+async fn found(store: &JobStore) -> Vec<StoredJob> {
+    let (found, unreadable) = store.load().await.unwrap();
+    assert!(unreadable.is_empty(), "{unreadable:?}");
+    found
+}
+
+async fn take_over(store: &JobStore, nonce: &str) -> (JobRecords, Vec<RecordedEvent>) {
+    match store.take_over(job(7), nonce.to_owned()).await.unwrap() {
+        TakeOver::Leads(records, events) => (records, events),
+        other @ (TakeOver::Ended(_) | TakeOver::Gone) => panic!("{other:?}"),
+    }
+}
+
+fn end() -> JobEnd {
+    JobEnd { state: "FINISHED".to_owned(), at_ms: 9, why: None }
+}
+
 /// A store on a disk and one in memory.
 fn stores() -> Vec<(JobStore, Option<tempfile::TempDir>)> {
     let folder = tempfile::tempdir().unwrap();
@@ -26,7 +49,7 @@ fn stores() -> Vec<(JobStore, Option<tempfile::TempDir>)> {
 }
 
 fn publication() -> RecordedEvent {
-    let sink = SinkPublication { node: 3, committables: vec!["{}".to_owned()] };
+    let sink = SinkPublication { sink: "out".to_owned(), committables: vec!["{}".to_owned()] };
     RecordedEvent::Publish(Publication { sinks: vec![sink] })
 }
 
@@ -34,10 +57,10 @@ fn publication() -> RecordedEvent {
 fn a_jobmaster_that_starts_finds_what_was_submitted_and_what_has_happened_since() {
     for (store, _folder) in stores() {
         run(async {
-            let mut first = store.submit(job(7), "a".to_owned(), submission(5)).await.unwrap();
-            store.submit(job(8), "a".to_owned(), submission(4)).await.unwrap();
+            let mut first = submit(&store, job(7), "a", 5).await;
+            submit(&store, job(8), "a", 4).await;
             first.append(publication()).await.unwrap();
-            let found = store.load().await.unwrap();
+            let found = found(&store).await;
             assert_eq!(found.iter().map(|job| job.submission.at_ms).collect::<Vec<_>>(), [4, 5], "the oldest first");
             assert_eq!(found[1].job, job(7));
             assert_eq!(found[1].submission, submission(5));
@@ -50,15 +73,15 @@ fn a_jobmaster_that_starts_finds_what_was_submitted_and_what_has_happened_since(
 fn a_jobmaster_that_was_replaced_can_write_nothing_any_more() {
     for (store, _folder) in stores() {
         run(async {
-            let mut old = store.submit(job(7), "old".to_owned(), submission(5)).await.unwrap();
-            let (mut new, events) = store.take_over(job(7), "new".to_owned()).await.unwrap();
+            let mut old = submit(&store, job(7), "old", 5).await;
+            let (mut new, events) = take_over(&store, "new").await;
             assert_eq!((old.epoch(), new.epoch(), events.len()), (1, 2, 1));
             let refused = old.append(publication()).await.unwrap_err();
             assert!(matches!(refused, StoreError::Fenced { epoch: 2, .. }), "{refused}");
             new.append(publication()).await.unwrap();
             let still_refused = old.append(publication()).await.unwrap_err();
             assert!(matches!(still_refused, StoreError::Fenced { epoch: 2, .. }), "{still_refused}");
-            assert_eq!(store.load().await.unwrap()[0].events, [RecordedEvent::TakenOver {}, publication()]);
+            assert_eq!(found(&store).await[0].events, [RecordedEvent::TakenOver {}, publication()]);
         });
     }
 }
@@ -67,26 +90,68 @@ fn a_jobmaster_that_was_replaced_can_write_nothing_any_more() {
 fn a_jobmaster_knows_its_own_record_when_the_answer_was_lost() {
     run(async {
         let store = JobStore::open("memory:").unwrap();
-        let mut records = store.submit(job(7), "own".to_owned(), submission(5)).await.unwrap();
+        let mut records = submit(&store, job(7), "own", 5).await;
         let record = Record { number: 2, epoch: 1, nonce: "own".to_owned(), event: publication() };
         assert!(store.create(job(7), &record).await.unwrap());
         records.append(publication()).await.unwrap();
-        records
-            .append(RecordedEvent::Ended(JobEnd { state: "FINISHED".to_owned(), at_ms: 9, why: None }))
-            .await
-            .unwrap();
-        assert_eq!(store.load().await.unwrap()[0].events.len(), 2, "the record was not written twice");
+        let record = Record { number: 3, ..record };
+        assert!(store.create(job(7), &record).await.unwrap());
+        let error = records.append(RecordedEvent::Ended(end())).await.unwrap_err().to_string();
+        assert!(error.contains("this jobmaster wrote something else"), "{error}");
+        assert_eq!(found(&store).await[0].events, [publication(), publication()], "none was written twice");
     });
+}
+
+#[test]
+fn a_jobmaster_that_was_replaced_sees_it_when_it_looks() {
+    for (store, _folder) in stores() {
+        run(async {
+            let old = submit(&store, job(7), "old", 5).await;
+            old.still_leads().await.unwrap();
+            let (new, _) = take_over(&store, "new").await;
+            new.still_leads().await.unwrap();
+            let refused = old.still_leads().await.unwrap_err();
+            assert!(matches!(refused, StoreError::Fenced { epoch: 2, .. }), "{refused}");
+        });
+    }
+}
+
+#[test]
+fn a_job_that_has_ended_or_is_gone_is_not_taken_over() {
+    for (store, _folder) in stores() {
+        run(async {
+            let mut records = submit(&store, job(7), "a", 5).await;
+            records.append(RecordedEvent::Ended(end())).await.unwrap();
+            let taken = store.take_over(job(7), "b".to_owned()).await.unwrap();
+            assert!(matches!(&taken, TakeOver::Ended(how) if *how == end()), "{taken:?}");
+            assert_eq!(found(&store).await[0].events.len(), 1, "nothing was written");
+            store.delete(job(7)).await.unwrap();
+            let taken = store.take_over(job(7), "b".to_owned()).await.unwrap();
+            assert!(matches!(taken, TakeOver::Gone), "{taken:?}");
+            assert!(found(&store).await.is_empty());
+        });
+    }
+}
+
+#[test]
+fn a_deleted_job_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = JobStore::open(&format!("file://{}", folder.path().display())).unwrap();
+    run(async {
+        submit(&store, job(7), "a", 5).await;
+        store.delete(job(7)).await.unwrap();
+    });
+    assert!(!folder.path().join(format!("jobs/{}", job(7))).exists());
 }
 
 #[test]
 fn what_is_left_of_a_deleted_job_is_no_job() {
     for (store, _folder) in stores() {
         run(async {
-            let mut records = store.submit(job(7), "a".to_owned(), submission(5)).await.unwrap();
+            let mut records = submit(&store, job(7), "a", 5).await;
             records.append(publication()).await.unwrap();
             store.store.delete(&record_path(job(7), 1)).await.unwrap();
-            assert!(store.load().await.unwrap().is_empty());
+            assert!(found(&store).await.is_empty());
             assert!(store.numbers(job(7)).await.unwrap().is_empty(), "and it was deleted");
         });
     }
@@ -97,11 +162,15 @@ fn a_damaged_record_and_a_wrong_address_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let store = JobStore::open(&format!("file://{}", folder.path().display())).unwrap();
     run(async {
-        store.submit(job(7), "a".to_owned(), submission(5)).await.unwrap();
+        submit(&store, job(7), "a", 5).await;
         let path = folder.path().join(format!("jobs/{}/00000000000000000001.json", job(7)));
         std::fs::write(path, b"{\"number\": 1").unwrap();
-        let error = store.load().await.unwrap_err().to_string();
-        assert!(error.contains("00000000000000000001.json"), "{error}");
+        submit(&store, job(8), "a", 5).await;
+        let (readable, unreadable) = store.load().await.unwrap();
+        assert_eq!(readable.len(), 1, "it keeps nobody from the others");
+        let [(of, error)] = unreadable.as_slice() else { panic!("{unreadable:?}") };
+        assert_eq!(*of, job(7));
+        assert!(error.to_string().contains("00000000000000000001.json"), "{error}");
     });
     for url in ["relative/folder", "file://relative", "s3://bucket"] {
         let error = JobStore::open(url).unwrap_err().to_string();

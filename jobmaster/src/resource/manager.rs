@@ -234,15 +234,28 @@ impl ResourceManager {
     fn decide(&mut self, now_ms: i64) -> Vec<Action> {
         let mut actions = Vec::new();
         let mut missing: Vec<(JobId, u32)> = Vec::new();
-        for (job, need) in self.needs.clone() {
-            let has = self.registered().flat_map(Slots::iter).filter(|slot| slot.job() == Some(job)).count();
-            let lacks = need.saturating_sub(u32::try_from(has).unwrap_or(u32::MAX));
+        for (job, lacks) in self.lacks() {
             let got = (0..lacks).take_while(|_| self.request(job, now_ms, &mut actions)).count();
             missing.push((job, lacks - u32::try_from(got).unwrap_or(lacks)));
         }
         self.start_workers(missing.iter().map(|(_, slots)| *slots).sum(), now_ms, &mut actions);
         self.tell(&missing, &mut actions);
         actions
+    }
+
+    /// What each job lacks, in the order in which they are served: first those for which there are enough slots, since those of
+    /// one that has to wait for more anyway are of no use to it.
+    fn lacks(&self) -> Vec<(JobId, u32)> {
+        let mut free = u32::try_from(self.slots().1).unwrap_or(u32::MAX);
+        let has = |job| self.registered().flat_map(Slots::iter).filter(|slot| slot.job() == Some(job)).count();
+        let lacks =
+            |(job, need): &(JobId, u32)| (*job, need.saturating_sub(u32::try_from(has(*job)).unwrap_or(u32::MAX)));
+        let (served, waiting): (Vec<_>, Vec<_>) = self.needs.iter().map(lacks).partition(|(_, lacks)| {
+            let enough = *lacks <= free;
+            free -= if enough { *lacks } else { 0 };
+            enough
+        });
+        served.into_iter().chain(waiting).collect()
     }
 
     /// Requests a free slot for `job`. Workers that have fewest free slots come first, so that others may become idle.

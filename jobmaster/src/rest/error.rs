@@ -106,7 +106,9 @@ impl RestError {
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Refused(Refusal::Duplicate { .. } | Refusal::WrongState { .. }) => StatusCode::CONFLICT,
-            Self::Metrics(_) | Self::Refused(Refusal::NotStored(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Metrics(_) | Self::Refused(Refusal::NotStored(_) | Refusal::PerhapsStored(_)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Busy(_) | Self::Refused(Refusal::Ending) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

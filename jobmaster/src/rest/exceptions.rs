@@ -27,6 +27,7 @@ async fn show(
 fn exceptions(manager: &JobManager, job: KnownJob<'_>, query: ExceptionsQuery) -> JobExceptions {
     let mut history = match job {
         KnownJob::Led(job) => history(manager, job),
+        KnownJob::Awaited(_) => ExceptionHistory { entries: Vec::new(), truncated: false },
         KnownJob::Past(job) => past(job),
     };
     let most = query.max_exceptions.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));

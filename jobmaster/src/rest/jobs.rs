@@ -87,7 +87,7 @@ fn line(manager: &JobManager, of: KnownJob<'_>, moment: Moment) -> JobOverview {
     let Times { start, end, duration } = times(of, moment);
     let tasks = match of {
         KnownJob::Led(job) => tasks(job),
-        KnownJob::Past(_) => TaskCounts::default(),
+        KnownJob::Awaited(_) | KnownJob::Past(_) => TaskCounts::default(),
     };
     JobOverview {
         jid: of.id().to_string(),
@@ -110,7 +110,7 @@ fn details(manager: &JobManager, of: KnownJob<'_>, moment: Moment) -> JobDetails
     let Times { start, end, duration } = times(of, moment);
     let vertices: Vec<VertexSummary> = match of {
         KnownJob::Led(job) => (0..job.graph().vertices.len()).map(|at| vertices::summary(job, at, moment)).collect(),
-        KnownJob::Past(_) => Vec::new(),
+        KnownJob::Awaited(_) | KnownJob::Past(_) => Vec::new(),
     };
     let id = of.id().to_string();
     JobDetails {
@@ -149,6 +149,7 @@ struct Times {
 fn times(of: KnownJob<'_>, moment: Moment) -> Times {
     let (start, ended) = match of {
         KnownJob::Led(job) => (submitted(job), ended(job)),
+        KnownJob::Awaited(job) => (job.submitted_ms, None),
         KnownJob::Past(PastJob { submitted_ms, ended_ms, .. }) => (*submitted_ms, Some(*ended_ms)),
     };
     let duration = ended.unwrap_or(moment.now_ms).saturating_sub(start);
@@ -176,6 +177,7 @@ fn last_modification(of: KnownJob<'_>) -> i64 {
             });
             tasks.chain(job.master().since(job.master().status())).max().unwrap_or(-1)
         }
+        KnownJob::Awaited(job) => job.submitted_ms,
         KnownJob::Past(job) => job.ended_ms,
     }
 }
@@ -193,6 +195,7 @@ fn timestamps(of: KnownJob<'_>) -> JobTimestamps {
                 *timestamps.time_of(job_state(status)) = job.master().since(status).unwrap_or(0);
             }
         }
+        KnownJob::Awaited(job) => timestamps.initializing = job.submitted_ms,
         KnownJob::Past(job) => {
             timestamps.initializing = job.submitted_ms;
             *timestamps.time_of(job_state(of.status())) = job.ended_ms;
@@ -205,6 +208,7 @@ fn timestamps(of: KnownJob<'_>) -> JobTimestamps {
 fn detail(manager: &JobManager, of: KnownJob<'_>) -> Option<String> {
     match of {
         KnownJob::Led(job) => job.detail(manager.resources().lacking(job.id().job)),
+        KnownJob::Awaited(job) => Some(job.detail.clone()),
         KnownJob::Past(_) => None,
     }
 }
@@ -212,7 +216,7 @@ fn detail(manager: &JobManager, of: KnownJob<'_>) -> Option<String> {
 fn restarts(of: KnownJob<'_>) -> u32 {
     match of {
         KnownJob::Led(job) => job.master().restarts(),
-        KnownJob::Past(_) => 0,
+        KnownJob::Awaited(_) | KnownJob::Past(_) => 0,
     }
 }
 
@@ -220,7 +224,7 @@ fn restarts(of: KnownJob<'_>) -> u32 {
 fn max_parallelism(of: KnownJob<'_>) -> i64 {
     let set = match of {
         KnownJob::Led(job) => job.options().get("pipeline.max-parallelism").and_then(|set| set.parse().ok()),
-        KnownJob::Past(_) => None,
+        KnownJob::Awaited(_) | KnownJob::Past(_) => None,
     };
     set.unwrap_or(-1)
 }

@@ -5,7 +5,7 @@ use millstream_graph::{JobGraph, JobId, SubtaskId};
 
 use super::error::RestError;
 use crate::execution_graph::AttemptState;
-use crate::job_manager::{Job, JobManager, PastJob, Refusal};
+use crate::job_manager::{AwaitedJob, Job, JobManager, PastJob, Refusal};
 use crate::job_master::JobStatus;
 
 /// A job that this process knows.
@@ -13,6 +13,8 @@ use crate::job_master::JobStatus;
 pub(super) enum KnownJob<'a> {
     /// It leads it, or led it until it ended.
     Led(&'a Job),
+    /// An earlier process led it, and it is not taken up yet.
+    Awaited(&'a AwaitedJob),
     /// It ended in an earlier process.
     Past(&'a PastJob),
 }
@@ -22,6 +24,7 @@ impl KnownJob<'_> {
     pub(super) fn id(&self) -> JobId {
         match self {
             Self::Led(job) => job.id().job,
+            Self::Awaited(job) => job.job,
             Self::Past(job) => job.job,
         }
     }
@@ -30,6 +33,7 @@ impl KnownJob<'_> {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Led(job) => job.name(),
+            Self::Awaited(job) => &job.name,
             Self::Past(job) => &job.name,
         }
     }
@@ -38,6 +42,7 @@ impl KnownJob<'_> {
     pub(super) fn status(&self) -> JobStatus {
         match self {
             Self::Led(job) => job.master().status(),
+            Self::Awaited(_) => JobStatus::Initializing,
             Self::Past(job) => past_status(job),
         }
     }
@@ -45,21 +50,23 @@ impl KnownJob<'_> {
 
 /// All jobs: those that ended in an earlier process first.
 pub(super) fn jobs(manager: &JobManager) -> impl Iterator<Item = KnownJob<'_>> {
-    manager.past_jobs().iter().map(KnownJob::Past).chain(manager.jobs().map(KnownJob::Led))
+    let past = manager.past_jobs().iter().map(KnownJob::Past);
+    past.chain(manager.awaited_jobs().map(KnownJob::Awaited)).chain(manager.jobs().map(KnownJob::Led))
 }
 
 /// The job with this id.
 pub(super) fn job(manager: &JobManager, id: JobId) -> Result<KnownJob<'_>, RestError> {
     let led = manager.job(id).map(KnownJob::Led);
+    let awaited = || manager.awaited_jobs().find(|job| job.job == id).map(KnownJob::Awaited);
     let past = || manager.past_jobs().iter().find(|job| job.job == id).map(KnownJob::Past);
-    led.or_else(past).ok_or_else(|| Refusal::UnknownJob(id).into())
+    led.or_else(awaited).or_else(past).ok_or_else(|| Refusal::UnknownJob(id).into())
 }
 
-/// The vertex of this id, and its job. Of jobs that ended in an earlier process no vertex is known.
+/// The vertex of this id, and its job. Of jobs that only an earlier process led no vertex is known.
 pub(super) fn vertex<'a>(manager: &'a JobManager, id: JobId, vertex: &str) -> Result<(&'a Job, usize), RestError> {
     let unknown = || RestError::UnknownVertex { job: id, vertex: vertex.to_owned() };
     match job(manager, id)? {
-        KnownJob::Past(_) => Err(unknown()),
+        KnownJob::Awaited(_) | KnownJob::Past(_) => Err(unknown()),
         KnownJob::Led(job) => {
             let graph = job.graph();
             let mut vertices = 0..graph.vertices.len();

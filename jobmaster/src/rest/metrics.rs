@@ -38,7 +38,7 @@ async fn of_job(
     let read = move |manager: &JobManager| {
         let measures = match job(manager, of.jobid)? {
             KnownJob::Led(job) => job_measures(job, Moment::now(manager)),
-            KnownJob::Past(_) => Vec::new(),
+            KnownJob::Awaited(_) | KnownJob::Past(_) => Vec::new(),
         };
         Ok(answered(&measures.into_iter().collect(), &query.get))
     };

@@ -24,11 +24,11 @@ async fn show_config(State(rest): State<Rest>, InPath(of): InPath<OfJob>) -> Ans
     rest.answer(move |manager| Ok(config(manager, job(manager, of.jobid)?))).await
 }
 
-/// A job as a graph. Nothing is known of the vertices of a job that ended in an earlier process.
+/// A job as a graph. Nothing is known of the vertices of a job that only an earlier process led.
 pub(super) fn plan(job: KnownJob<'_>) -> Plan {
     let nodes = match job {
         KnownJob::Led(job) => (0..job.graph().vertices.len()).map(|vertex| node(job.graph(), vertex)).collect(),
-        KnownJob::Past(_) => Vec::new(),
+        KnownJob::Awaited(_) | KnownJob::Past(_) => Vec::new(),
     };
     Plan { jid: job.id().to_string(), name: job.name().to_owned(), job_type: JobType::Streaming, nodes }
 }
@@ -74,7 +74,7 @@ fn ship_strategy(partitioning: &Partitioning) -> &'static str {
 fn config(manager: &JobManager, of: KnownJob<'_>) -> JobConfig {
     let execution_config = match of {
         KnownJob::Led(job) => execution_config(manager, job),
-        KnownJob::Past(_) => ExecutionConfig {
+        KnownJob::Awaited(_) | KnownJob::Past(_) => ExecutionConfig {
             restart_strategy: "not known any more: the job ended in an earlier process".to_owned(),
             job_parallelism: 0,
             object_reuse_mode: true,

@@ -66,7 +66,8 @@ async fn show(State(rest): State<Rest>, InPath(of): InPath<OfOperation>) -> Answ
     let read = move |manager: &JobManager| match (job(manager, jobid)?, known) {
         (KnownJob::Led(job), true) => Ok(status(job)),
         (of @ KnownJob::Past(job), true) => Ok(ended(of.status(), job.why.clone())),
-        (KnownJob::Led(_) | KnownJob::Past(_), false) => {
+        // What was asked of an earlier process is not known here.
+        (KnownJob::Awaited(_), _) | (KnownJob::Led(_) | KnownJob::Past(_), false) => {
             Err(RestError::UnknownOperation { job: jobid, operation: triggerid })
         }
     };

@@ -100,7 +100,7 @@ impl Job {
 
     fn commit(&mut self) {
         let sent = std::mem::take(&mut *self.sent.all.lock().unwrap());
-        self.committer.commit(&sent).unwrap();
+        self.committer.commit(&sent, false).unwrap();
     }
 
     /// Waits until the IO threads have done what they were told, so that the next call hands it out.
@@ -228,8 +228,8 @@ fn committing_again_changes_nothing() {
     job.write(1, 0, &[&["b"]]).unwrap();
     let committables = job.close(0);
     for _ in 0..2 {
-        job.committer.commit(&committables).unwrap();
-        job.sink.create_committer().unwrap().unwrap().commit(&committables).unwrap();
+        job.committer.commit(&committables, false).unwrap();
+        job.sink.create_committer().unwrap().unwrap().commit(&committables, true).unwrap();
         assert_eq!(tree(folder.path()), "part-1-0-0.txt: a\npart-1-1-0.txt: b");
     }
 }

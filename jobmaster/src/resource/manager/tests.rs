@@ -62,6 +62,14 @@ fn a_job_that_is_short_of_slots_is_told_once_and_gets_them_when_they_come() {
 }
 
 #[test]
+fn a_job_for_which_there_are_enough_slots_goes_before_one_that_has_to_wait_anyway() {
+    let mut manager = standalone();
+    manager.declare(job(JOB), 5, 0);
+    manager.declare(job(OTHER), 2, 0);
+    assert_eq!(said(&manager.register(worker("a"), &free(3), 1)), ["a.0 to 2", "a.1 to 2", "a.2 to 1", "1 lacks 4"]);
+}
+
+#[test]
 fn slots_of_workers_that_are_in_use_go_first() {
     let mut manager = standalone();
     manager.register(worker("a"), &free(3), 0);
@@ -77,7 +85,7 @@ fn workers_are_started_for_what_is_missing_and_no_more() {
     assert_eq!(said(&manager.declare(job(OTHER), 2, 0)), [""; 0], "two workers have room for all eight");
     assert_eq!(said(&manager.declare(job(OTHER), 3, 0)), ["start worker-7-2"]);
     let requested = manager.register(worker("worker-7-0"), &free(4), 1);
-    assert_eq!(said(&requested), ["worker-7-0.0 to 1", "worker-7-0.1 to 1", "worker-7-0.2 to 1", "worker-7-0.3 to 1"]);
+    assert_eq!(said(&requested), ["worker-7-0.0 to 2", "worker-7-0.1 to 2", "worker-7-0.2 to 2", "worker-7-0.3 to 1"]);
     assert_eq!(said(&manager.declare(job(JOB), 0, 2)), [""; 0]);
 }
 
