@@ -8,6 +8,7 @@ use std::fmt::Write;
 use millstream_engine::operators::PortId;
 use millstream_engine::spec::OperatorSpec;
 use millstream_engine::window::{Phase, TimeSource, WindowAggregateSpec};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::job_graph::{JobEdge, JobGraph};
 use crate::stream_graph::{NodeKind, Partitioning, StreamNode};
@@ -18,6 +19,11 @@ pub fn explain(graph: &JobGraph) -> String {
     // Writing to a string cannot fail.
     let _ = write_job(&mut text, graph);
     text
+}
+
+/// A number that differs when the texts of two graphs do: XXH3-64 of the text.
+pub fn fingerprint(graph: &JobGraph) -> u64 {
+    xxh3_64(explain(graph).as_bytes())
 }
 
 fn write_job(text: &mut String, graph: &JobGraph) -> std::fmt::Result {

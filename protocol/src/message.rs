@@ -241,6 +241,8 @@ pub struct Deployment {
     pub job: JobRef,
     /// Its resolved program as JSON.
     pub program: Arc<str>,
+    /// The fingerprint of the graph that the JobMaster has planned of it, and that the worker must plan too.
+    pub graph: u64,
     /// The workers of the job.
     pub peers: Vec<Peer>,
     /// For each execution slot of the job, in order: the place in `peers` of the worker that holds it.

@@ -80,6 +80,7 @@ fn told_to_workers() -> Vec<ToWorker> {
         job: job(),
         program: "{}".into(),
         peers: vec![Peer { worker: WorkerId::new("w-1"), address: "127.0.0.1:7".to_owned() }],
+        graph: 0xFEDC_BA98_7654_3210,
         holders: vec![0, 0],
         tasks: vec![to_deploy],
     };

@@ -22,6 +22,7 @@ use millstream_engine::operators::{PortId, ProcessingTime};
 use millstream_engine::spec::OperatorSpec;
 use millstream_engine::window::{Phase, TimeSource, TriggerSpec, WindowAggregateSpec, WindowSpec};
 use millstream_graph::chaining::job_graph;
+use millstream_graph::explain::fingerprint;
 use millstream_graph::stream_graph::SourceNode;
 use millstream_graph::{
     AllocationId, AttemptId, Input, JobGraph, JobId, NodeKind, OperatorId, Partitioning, StreamGraph, StreamNode,
@@ -267,6 +268,11 @@ impl Master {
 
     /// Deploys all tasks in try `number`.
     async fn deploy(&self, number: u32) {
+        self.deploy_as(number, fingerprint(&self.graph)).await;
+    }
+
+    /// The same for a graph of this fingerprint.
+    async fn deploy_as(&self, number: u32, graph: u64) {
         let program = ResolvedProgram {
             name: "test".to_owned(),
             program: Program::Sql(String::new()),
@@ -279,6 +285,7 @@ impl Master {
             job: job(),
             program: serde_json::to_string(&program).unwrap().into(),
             peers: vec![Peer { worker: WorkerId::new("w"), address: String::new() }],
+            graph,
             holders: vec![0; execution_slots(&self.graph).len()],
             tasks: attempts.map(|attempt| TaskToDeploy { attempt, slot: 0, allocation: STAY }).collect(),
         }))
@@ -385,6 +392,19 @@ fn tasks_that_cannot_be_made_without_a_panic_have_failed() {
         for ended in master.ends().await {
             let TaskState::Failed(failure) = ended else { panic!("{ended:?}") };
             assert!(failure.why.contains("the making of a task panicked: on purpose"), "{}", failure.why);
+            assert!(!failure.may_recover);
+        }
+    });
+}
+
+#[test]
+fn a_job_that_this_worker_plans_otherwise_than_the_jobmaster_is_not_run() {
+    let sink = Counted::default();
+    lead(counted(Numbers { batches: 1, bounded: true, panics: false }, sink), async |mut master: Master| {
+        master.deploy_as(0, 0xABCD).await;
+        for state in master.ends().await {
+            let TaskState::Failed(failure) = state else { panic!("{state:?}") };
+            assert!(failure.why.contains("than the jobmaster (000000000000abcd)"), "{}", failure.why);
             assert!(!failure.may_recover);
         }
     });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millstream_engine::io::source::Boundedness;
+use millstream_graph::explain::fingerprint;
 use millstream_graph::{AttemptId, JobGraph, NodeKind, SubtaskId};
 use millstream_planner::options::restart::RestartKind;
 use millstream_protocol::message::{Committables, JobRef, TaskMetrics};
@@ -24,6 +25,8 @@ pub struct Job {
     pub(super) name: String,
     /// As it is sent to workers.
     pub(super) program: Arc<str>,
+    /// Of the graph that was planned of it.
+    pub(super) fingerprint: u64,
     pub(super) options: BTreeMap<String, String>,
     pub(super) boundedness: Boundedness,
     pub(super) master: JobMaster,
@@ -97,6 +100,7 @@ impl Job {
             of,
             name,
             program,
+            fingerprint: fingerprint(&prepared.graph),
             options: prepared.program.options.shown(),
             boundedness: prepared.boundedness,
             master: JobMaster::new(prepared.graph, strategy, now_ms),

@@ -7,7 +7,7 @@ use millstream_graph::{AttemptId, JobId, WorkerId};
 use millstream_protocol::message::{Committables, Deployment, JobRef, Peer, TaskId, TaskToDeploy, ToWorker};
 use tokio::sync::oneshot;
 
-use super::recorder::{NotLeading, Recorder};
+use super::recorder::Recorder;
 use super::sink_commits::{Allowed, Because, NotCommitted};
 use super::{Job, JobManager, JobOutcome, PreparedJob, Refusal, Submitted, now_ms, random};
 use crate::job_master::{Action, Event, JobStatus, Place};
@@ -158,7 +158,7 @@ impl JobManager {
             });
             holders.push(u32::try_from(at).unwrap_or(u32::MAX));
         }
-        let (of, program) = (job.of, Arc::clone(&job.program));
+        let (of, program, graph) = (job.of, Arc::clone(&job.program), job.fingerprint);
         for (worker, tasks) in by_worker {
             let to_deploy = |(attempt, place): (AttemptId, Place)| TaskToDeploy {
                 attempt,
@@ -168,6 +168,7 @@ impl JobManager {
             let deployment = Deployment {
                 job: of,
                 program: Arc::clone(&program),
+                graph,
                 peers: peers.clone(),
                 holders: holders.clone(),
                 tasks: tasks.into_iter().map(to_deploy).collect(),
@@ -241,9 +242,10 @@ impl JobManager {
         let why = (status == JobStatus::Failed).then(|| job.failure()).flatten();
         let end = JobEnd { state: status.word().to_owned(), at_ms: now_ms(), why };
         let recorded = recorder.append(RecordedEvent::Ended(end));
-        self.in_background(recorded, move |manager, recorded| match recorded {
-            Ok(()) => manager.drive(id, Event::EndRecorded),
-            Err(NotLeading) => {}
+        self.in_background(recorded, move |manager, recorded| {
+            if recorded.is_ok() {
+                manager.drive(id, Event::EndRecorded);
+            }
         });
     }
 

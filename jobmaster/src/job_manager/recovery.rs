@@ -9,14 +9,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_engine::io::sink::Committer;
 use millstream_graph::JobId;
 use millstream_planner::functions::Clock;
 use millstream_protocol::message::JobRef;
 
 use super::jobs::nonce;
-use super::recorder::{NotLeading, Recorder};
+use super::recorder::Recorder;
 use super::sink_commits::{Because, NotCommitted, SinkCommits};
+use super::submission::Committers;
 use super::{Job, JobManager, PreparedJob, Refusal, Unusable, now_ms};
 use crate::job_master::{Event, JobStatus};
 use crate::job_store::record::{JobEnd, Publication, RecordedEvent};
@@ -65,7 +65,7 @@ enum Taken {
     /// This process leads it.
     Leads(JobRecords, Box<PreparedJob>),
     /// The same, and its results were being published.
-    Publishes(JobRecords, Publication, Vec<(String, Box<dyn Committer>)>),
+    Publishes(JobRecords, Publication, Committers),
     /// It was cancelled before it could be taken up.
     Cancelled(JobRecords),
     /// It has ended.
@@ -198,13 +198,7 @@ impl JobManager {
     }
 
     /// What an earlier jobmaster has recorded becomes visible. Neither the job's inputs nor workers are needed for it.
-    fn finish_publication(
-        &mut self,
-        id: JobId,
-        records: JobRecords,
-        publication: Publication,
-        committers: Vec<(String, Box<dyn Committer>)>,
-    ) {
+    fn finish_publication(&mut self, id: JobId, records: JobRecords, publication: Publication, committers: Committers) {
         let Some(awaited) = self.awaited.get_mut(&id) else { return };
         tracing::info!(job = %awaited.name, %id, "its results were being published; that is finished");
         awaited.detail = "its results are being published".to_owned();
@@ -226,12 +220,13 @@ impl JobManager {
         });
     }
 
-    fn record_end_of_awaited(&mut self, id: JobId, recorder: Recorder, status: JobStatus, why: Option<String>) {
+    fn record_end_of_awaited(&self, id: JobId, recorder: Recorder, status: JobStatus, why: Option<String>) {
         let end = JobEnd { state: status.word().to_owned(), at_ms: now_ms(), why };
         let recorded = recorder.append(RecordedEvent::Ended(end.clone()));
-        self.in_background(recorded, move |manager, recorded| match recorded {
-            Ok(()) => manager.note_past(id, end),
-            Err(NotLeading) => {}
+        self.in_background(recorded, move |manager, recorded| {
+            if recorded.is_ok() {
+                manager.note_past(id, end);
+            }
         });
     }
 
@@ -299,7 +294,7 @@ async fn cancel(store: &JobStore, stored: StoredJob, clock: Clock) -> Result<Tak
     })
 }
 
-async fn committers(stored: StoredJob, clock: Clock) -> Result<Vec<(String, Box<dyn Committer>)>, NotTaken> {
+async fn committers(stored: StoredJob, clock: Clock) -> Result<Committers, NotTaken> {
     Ok(tokio::task::spawn_blocking(move || PreparedJob::committers(stored.submission.program, clock)).await??)
 }
 

@@ -9,6 +9,7 @@ use millstream_engine::io::sink::{Committable, Committer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::recorder::NotLeading;
+use super::submission;
 use crate::job_store::record::{Publication, SinkPublication};
 
 /// How often a commit that fails is made, unless it was recorded: then as often as it takes.
@@ -61,7 +62,7 @@ struct Commit {
 
 impl SinkCommits {
     /// Commits through `committers`, which are given by the operator ids of their sinks.
-    pub(super) fn start(committers: Vec<(String, Box<dyn Committer>)>) -> Self {
+    pub(super) fn start(committers: submission::Committers) -> Self {
         let (commits, arriving) = mpsc::channel(WAITING_MAX);
         let (says, trouble) = watch::channel(None);
         tokio::spawn(commit_all(arriving, committers.into_iter().collect(), says));

@@ -11,6 +11,9 @@ use millstream_planner::manifest::plan_manifest;
 use millstream_planner::options::JobOptions;
 use millstream_planner::resolved::{Plan, ResolvedProgram, build, plan};
 
+/// The committer of each sink that has one, by its operator id.
+pub(super) type Committers = Vec<(String, Box<dyn Committer>)>;
+
 /// A job that can be started.
 pub struct PreparedJob {
     pub(super) program: ResolvedProgram,
@@ -19,8 +22,7 @@ pub struct PreparedJob {
     pub(super) warnings: Vec<String>,
     /// The enumerator of each source, by its node.
     pub(super) sources: Vec<(usize, Box<dyn SplitEnumerator>)>,
-    /// The committer of each sink that has one, by its operator id.
-    pub(super) sinks: Vec<(String, Box<dyn Committer>)>,
+    pub(super) sinks: Committers,
     pub(super) boundedness: Boundedness,
 }
 
@@ -43,10 +45,7 @@ impl PreparedJob {
     }
 
     /// The committers alone of a job that was submitted before. Its inputs may be gone.
-    pub(super) fn committers(
-        program: ResolvedProgram,
-        clock: Clock,
-    ) -> Result<Vec<(String, Box<dyn Committer>)>, Unusable> {
+    pub(super) fn committers(program: ResolvedProgram, clock: Clock) -> Result<Committers, Unusable> {
         let (_, plan) = planned_again(program, clock)?;
         committers(&plan.graph)
     }
@@ -64,7 +63,7 @@ impl PreparedJob {
             }
         }
         let sinks = committers(&plan.graph)?;
-        let Plan { graph, options, warnings, .. } = plan;
+        let Plan { graph, options, warnings } = plan;
         Ok(Self { program, graph: Arc::new(graph), options, warnings, sources, sinks, boundedness })
     }
 
@@ -93,7 +92,7 @@ fn planned_again(mut program: ResolvedProgram, clock: Clock) -> Result<(Resolved
     Ok((program, plan))
 }
 
-fn committers(graph: &JobGraph) -> Result<Vec<(String, Box<dyn Committer>)>, Unusable> {
+fn committers(graph: &JobGraph) -> Result<Committers, Unusable> {
     let mut committers = Vec::new();
     for of in &graph.program.nodes {
         if let NodeKind::Sink(sink) = &of.kind {

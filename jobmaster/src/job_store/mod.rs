@@ -259,8 +259,8 @@ impl JobStore {
         let synchronised = tokio::task::spawn_blocking(move || {
             let file = disk.path_to_filesystem(&path)?;
             let generic = |error: std::io::Error| object_store::Error::Generic { store: "file", source: error.into() };
-            let made = file.ancestors().take_while(|at| at.starts_with(&root)).take(made);
-            made.map(|at| std::fs::File::open(at)?.sync_all()).collect::<Result<(), _>>().map_err(generic)
+            let mut made = file.ancestors().take_while(|at| at.starts_with(&root)).take(made);
+            made.try_for_each(|at| std::fs::File::open(at)?.sync_all()).map_err(generic)
         });
         let failed = |source| StoreError::Store { path: shown.clone(), source };
         match synchronised.await {

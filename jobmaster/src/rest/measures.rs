@@ -127,6 +127,8 @@ impl<'a> MeasuredTask<'a> {
             ("accumulateBusyTimeMs", Value::Count(metrics.busy_ms)),
             ("accumulateIdleTimeMs", Value::Count(metrics.idle_ms)),
             ("accumulateBackPressuredTimeMs", Value::Count(metrics.back_pressured_ms)),
+            // Ours: Flink does not know what a task holds.
+            ("memoryUsed", Value::Count(if self.is_live { metrics.memory_bytes } else { 0 })),
         ];
         if let Some((head, counts)) = self.operators().next() {
             measures.push(watermark(head, counts));

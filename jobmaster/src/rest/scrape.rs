@@ -195,6 +195,7 @@ mod tests {
                 "currentInputWatermark",
                 "currentOutputWatermark",
                 "idleTimeMsPerSecond",
+                "memoryUsed",
                 "numRecordsIn",
                 "numRecordsInPerSecond",
                 "numRecordsOut",

@@ -182,6 +182,7 @@ fn deployment(of: wire::Deployment) -> Decoded<Deployment> {
         job: job_ref(of.job)?,
         program: of.program.into(),
         peers: of.peers.into_iter().map(peer).collect(),
+        graph: of.graph,
         holders: of.holders,
         tasks: of.tasks.into_iter().map(task).collect::<Decoded<_>>()?,
     })

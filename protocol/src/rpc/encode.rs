@@ -173,6 +173,7 @@ fn deployment(of: Deployment) -> wire::Deployment {
         job: Some(job_ref(of.job)),
         program: of.program.as_ref().to_owned(),
         peers: of.peers.into_iter().map(peer).collect(),
+        graph: of.graph,
         holders: of.holders,
         tasks: of.tasks.into_iter().map(task).collect(),
     }

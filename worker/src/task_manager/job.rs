@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use millstream_graph::explain::fingerprint;
 use millstream_graph::{JobGraph, SubtaskId, execution_slots};
 use millstream_planner::resolved::ResolvedProgram;
 
@@ -19,11 +20,18 @@ pub(super) struct JobHere {
 }
 
 impl JobHere {
-    /// Plans the program, a ResolvedProgram as JSON.
-    pub(super) fn plan(program: &str, planner: &Planner) -> Result<Self, String> {
+    /// Plans the program, a ResolvedProgram as JSON, which must give the graph of this fingerprint.
+    pub(super) fn plan(program: &str, graph_wanted: u64, planner: &Planner) -> Result<Self, String> {
         let program: ResolvedProgram =
             serde_json::from_str(program).map_err(|error| format!("the program cannot be read: {error}"))?;
         let graph = planner(&program)?;
+        let planned = fingerprint(&graph);
+        if planned != graph_wanted {
+            return Err(format!(
+                "this worker plans another graph ({planned:016x}) than the jobmaster ({graph_wanted:016x}): they are not of the \
+                 same build"
+            ));
+        }
         let slots = execution_slots(&graph);
         let placed = slots.iter().enumerate().flat_map(|(at, slot)| slot.subtasks.iter().map(move |of| (*of, at)));
         Ok(Self { slot_of: placed.collect(), graph })

@@ -401,7 +401,7 @@ fn make(
     shared: &[Shared],
     around: &Surroundings,
 ) -> Result<Vec<MadeTask>, TaskFailure> {
-    match job.get_or_init(|| JobHere::plan(&deployment.program, planner)) {
+    match job.get_or_init(|| JobHere::plan(&deployment.program, deployment.graph, planner)) {
         Ok(here) => deploy::tasks(here, deployment, shared, around).map_err(|error| failure(&error)),
         Err(why) => Err(TaskFailure { why: why.clone(), may_recover: false, follows: false }),
     }
