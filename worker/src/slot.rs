@@ -18,12 +18,10 @@ use crate::task::{Doing, Ended, Task, TaskError, TaskTimes};
 const TASKS_WAITING_MAX: usize = 1024;
 
 /// What a job asks of its tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Go on.
     Run,
-    /// End the sources; what was read is worked on to its end.
-    Stop,
     /// End at once.
     Cancel,
 }

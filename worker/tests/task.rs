@@ -3,8 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -13,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use millstream_engine::element::{StreamElement, WatermarkStatus};
 use millstream_engine::error::Result;
 use millstream_engine::io::source::{
-    Boundedness, ReaderContext, Source, SourceEvent, SourceReader, SourceRows, Split, SplitAnswer, SplitEnumerator,
+    Boundedness, ReaderContext, Source, SourceEvent, SourceReader, SourceRows, Split, SplitEnumerator,
     dead_letter_schema,
 };
 use millstream_engine::operators::chain::{ChainLink, EdgeId, OperatorChain, Target};
@@ -27,7 +25,7 @@ use millstream_worker::clock::ManualClock;
 use millstream_worker::exchange::{
     CHANNEL_BYTES_MAX, CHANNEL_ROWS_MAX, Edge, GateElement, InputGate, Outputs, Spread, gate,
 };
-use millstream_worker::task::{Doing, SourceInput, SourceParts, SplitRequests, Task, TaskInput};
+use millstream_worker::task::{Asking, Doing, SourceControl, SourceInput, SourceParts, SplitRequests, Task, TaskInput};
 
 /// How long a split may be silent, in milliseconds.
 const IDLE: i64 = 1_000;
@@ -88,7 +86,7 @@ impl SourceReader for Scripted {
 struct NoRequests;
 
 impl SplitRequests for NoRequests {
-    fn request(&self, _: ProcessingTime) -> Pin<Box<dyn Future<Output = Result<SplitAnswer>> + Send>> {
+    fn request(&self, _: ProcessingTime, _: &Arc<SourceControl>) -> Asking {
         panic!("the reader asks for nothing");
     }
 }
@@ -154,7 +152,7 @@ impl Bench {
             watermark: Some(watermark()),
             event_time: None,
             requests: Box::new(NoRequests),
-            stop: Arc::default(),
+            control: Arc::default(),
             metrics: Arc::default(),
         };
         let input = SourceInput::new(parts, Box::new(Scripted(Arc::clone(&script))));

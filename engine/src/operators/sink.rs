@@ -24,10 +24,19 @@ pub struct SinkOperator {
 enum Closing {
     /// Rows may come.
     Open,
-    /// `close` was called; waiting for the writer.
-    Wanted,
+    /// `close` was called, for this; waiting for the writer.
+    Wanted(Because),
     /// The writer has closed what it had.
     Closed(Vec<Committable>),
+}
+
+/// Why a sink closes what it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Because {
+    /// A barrier has come: what is closed belongs to the checkpoint and is in the snapshot.
+    Barrier,
+    /// The input has ended: what is closed is handed over.
+    End,
 }
 
 impl SinkOperator {
@@ -36,9 +45,9 @@ impl SinkOperator {
         Self { writer, commits, closing: Closing::Open }
     }
 
-    fn close(&mut self, now: ProcessingTime) -> Result<Progress> {
+    fn close(&mut self, because: Because, now: ProcessingTime) -> Result<Progress> {
         self.writer.close(now)?;
-        self.closing = Closing::Wanted;
+        self.closing = Closing::Wanted(because);
         Ok(Progress::Yield)
     }
 }
@@ -63,12 +72,12 @@ impl Operator for SinkOperator {
     fn resume(&mut self, _: &mut OperatorContext<'_>) -> Result<Progress> {
         match &self.closing {
             Closing::Open | Closing::Closed(_) => Ok(Progress::Done),
-            Closing::Wanted => Err(Error::internal("a sink was resumed before its writer had closed")),
+            Closing::Wanted(_) => Err(Error::internal("a sink was resumed before its writer had closed")),
         }
     }
 
     fn prepare_snapshot(&mut self, _: &Barrier, cx: &mut OperatorContext<'_>) -> Result<Progress> {
-        self.close(cx.now)
+        self.close(Because::Barrier, cx.now)
     }
 
     fn snapshot(&mut self) -> Result<OperatorState> {
@@ -87,7 +96,7 @@ impl Operator for SinkOperator {
     }
 
     fn finish(&mut self, cx: &mut OperatorContext<'_>) -> Result<Progress> {
-        self.close(cx.now)
+        self.close(Because::End, cx.now)
     }
 
     fn next_time(&self) -> Option<ProcessingTime> {
@@ -96,21 +105,24 @@ impl Operator for SinkOperator {
 
     fn memory_bytes(&self) -> usize {
         let closed = match &self.closing {
-            Closing::Open | Closing::Wanted => 0,
+            Closing::Open | Closing::Wanted(_) => 0,
             Closing::Closed(committables) => committables.iter().map(|of| of.0.capacity()).sum(),
         };
         self.writer.memory_bytes() + closed
     }
 
     fn poll_ready(&mut self, waker_cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.closing != Closing::Wanted {
-            return self.writer.poll_ready(waker_cx);
-        }
+        let Closing::Wanted(because) = self.closing else { return self.writer.poll_ready(waker_cx) };
         match self.writer.poll_closed(waker_cx)? {
             Poll::Pending => Poll::Pending,
             Poll::Ready(committables) => {
-                self.commits.send(committables.clone());
-                self.closing = Closing::Closed(committables);
+                self.closing = match because {
+                    Because::Barrier => Closing::Closed(committables),
+                    Because::End => {
+                        self.commits.send(committables);
+                        Closing::Closed(Vec::new())
+                    }
+                };
                 Poll::Ready(Ok(()))
             }
         }

@@ -106,6 +106,12 @@ impl OperatorState {
         self.values.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_slice())
     }
 
+    /// All values under `name`, in order.
+    pub fn values_of(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let name = name.to_owned();
+        self.values.iter().filter(move |(of, _)| *of == name).map(|(_, value)| value.as_slice())
+    }
+
     /// The same with only the keyed rows whose group lies in `range`.
     pub fn restrict(&self, range: KeyGroupRange) -> Self {
         let keyed = self

@@ -5,12 +5,13 @@ use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
 use millstream_engine::batch::EventBatch;
-use millstream_engine::element::{StreamElement, WatermarkStatus};
-use millstream_engine::error::{Error, Result};
+use millstream_engine::element::{Barrier, CheckpointId, StreamElement, WatermarkStatus};
+use millstream_engine::error::Result;
 use millstream_engine::memory;
 use millstream_engine::operators::ProcessingTime;
 use millstream_engine::time::merger::{Passed, WatermarkMerger};
 
+use super::cut::{Cuts, InputCut};
 use super::run_loop::TaskError;
 use super::source::SourceInput;
 use crate::exchange::{GateElement, InputGate};
@@ -64,6 +65,25 @@ impl TaskInput {
         }
     }
 
+    /// Goes on from a checkpoint. Comes before anything is read.
+    pub(super) fn restore(&mut self, cut: InputCut, now: ProcessingTime) -> Result<()> {
+        match self {
+            Self::Source(source) => source.restore(cut, now),
+            Self::Gate(gate) => {
+                gate.restore(&cut);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a checkpoint holds of it, once its barrier was given out.
+    pub(super) fn take_cut(&mut self, checkpoint: CheckpointId) -> Option<InputCut> {
+        match self {
+            Self::Source(source) => source.take_cut(checkpoint),
+            Self::Gate(gate) => gate.cuts.take(checkpoint),
+        }
+    }
+
     /// Bytes that the reader of a source holds.
     pub fn source_bytes(&self) -> usize {
         match self {
@@ -105,7 +125,8 @@ const COALESCED_ROWS: usize = 4096;
 /// Nothing is taken from a channel beyond its first element before every channel has spoken. A channel that has not said
 /// yet that it is idle or at its end would hold the clock back, for as long as it happens to take, and rows that are late
 /// would be on time. So that nobody waits for this task either, it says that it is active once it knows: its operators may
-/// keep rows for long, and without watermarks they would say nothing until then.
+/// keep rows for long, and without watermarks they would say nothing until then. (A barrier is a first word too: a checkpoint
+/// does not wait for a source to find its first split.)
 #[derive(Debug)]
 pub struct GateInput {
     gate: InputGate,
@@ -115,6 +136,21 @@ pub struct GateInput {
     gathered: Vec<EventBatch>,
     gathered_rows: usize,
     outgoing: VecDeque<StreamElement>,
+    /// Which channels have ended.
+    ended: Vec<bool>,
+    /// A barrier that has come by some channels and not by all.
+    aligning: Option<Aligning>,
+    /// The last barrier that was given out.
+    aligned: Option<CheckpointId>,
+    /// What a checkpoint holds of it, for barriers that were given out.
+    cuts: Cuts,
+}
+
+/// A barrier waits for the other channels; those that it has come by are paused.
+#[derive(Debug)]
+struct Aligning {
+    barrier: Barrier,
+    arrived: Vec<bool>,
 }
 
 impl GateInput {
@@ -127,7 +163,16 @@ impl GateInput {
             gathered: Vec::new(),
             gathered_rows: 0,
             outgoing: VecDeque::new(),
+            ended: vec![false; channels],
+            aligning: None,
+            aligned: None,
+            cuts: Cuts::default(),
         }
+    }
+
+    /// Goes on from a checkpoint. Comes before anything is read.
+    fn restore(&mut self, cut: &InputCut) {
+        self.merger.restore(cut.watermark);
     }
 
     fn poll_next(&mut self, waker_cx: &Context<'_>) -> Poll<Result<StreamElement, TaskError>> {
@@ -140,7 +185,7 @@ impl GateInput {
                     let all_have_spoken = self.hear(channel);
                     self.take(channel, element)?;
                     // What came of it may say more: that all are idle, or at their end.
-                    if all_have_spoken && self.outgoing.iter().all(is_rows) {
+                    if all_have_spoken && !self.outgoing.iter().any(is_of_time) {
                         self.outgoing.push_back(StreamElement::Status(WatermarkStatus::Active));
                     }
                 }
@@ -168,11 +213,59 @@ impl GateInput {
         let all = self.spoken.iter().all(|spoken| *spoken);
         if all {
             self.spoken.clear();
-            self.gate.resume();
+            self.resume();
         } else {
             self.gate.pause(channel);
         }
         all
+    }
+
+    /// Takes from all channels again but from those that wait for others: to speak, or to deliver a barrier.
+    fn resume(&mut self) {
+        self.gate.resume();
+        let aligning = self.aligning.as_ref().map(|aligning| aligning.arrived.as_slice()).unwrap_or_default();
+        for (channel, waits) in self.spoken.iter().enumerate().chain(aligning.iter().enumerate()) {
+            if *waits {
+                self.gate.pause(channel);
+            }
+        }
+    }
+
+    /// A barrier has come by `channel`, which waits for the others to deliver it. A later one takes the place of an earlier one,
+    /// whose checkpoint was given up.
+    fn align(&mut self, channel: usize, barrier: Barrier) -> Result<()> {
+        if self.aligned.is_some_and(|aligned| aligned >= barrier.id) {
+            return Ok(());
+        }
+        match &mut self.aligning {
+            Some(aligning) if aligning.barrier == barrier => aligning.arrived[channel] = true,
+            Some(aligning) if aligning.barrier.id > barrier.id => return Ok(()),
+            Some(_) | None => {
+                let mut arrived = vec![false; self.ended.len()];
+                arrived[channel] = true;
+                self.aligning = Some(Aligning { barrier, arrived });
+                self.resume();
+            }
+        }
+        self.gate.pause(channel);
+        self.pass_on_barrier()
+    }
+
+    /// Passes the barrier on when it has come by every channel that has not ended. What came before it is before it.
+    fn pass_on_barrier(&mut self) -> Result<()> {
+        let Some(Aligning { barrier, arrived }) = &self.aligning else { return Ok(()) };
+        if !arrived.iter().zip(&self.ended).all(|(arrived, ended)| *arrived || *ended) {
+            return Ok(());
+        }
+        let barrier = *barrier;
+        self.aligning = None;
+        self.aligned = Some(barrier.id);
+        self.hand_on_gathered()?;
+        let cut = InputCut { watermark: self.merger.watermark(), splits: Vec::new() };
+        self.cuts.keep(barrier.id, cut);
+        self.outgoing.push_back(StreamElement::Barrier(barrier));
+        self.resume();
+        Ok(())
     }
 
     fn take(&mut self, channel: usize, element: StreamElement) -> Result<()> {
@@ -187,12 +280,13 @@ impl GateInput {
                 self.pass_on(passed)
             }
             StreamElement::EndOfInput => {
+                self.ended[channel] = true;
+                // The end comes after a barrier that this channel was the last to hold up.
+                self.pass_on_barrier()?;
                 let passed = self.merger.on_end(channel);
                 self.pass_on(passed)
             }
-            StreamElement::Barrier(barrier) => {
-                Err(Error::internal(format!("barrier {} in a job that takes no checkpoints", barrier.id.0)))
-            }
+            StreamElement::Barrier(barrier) => self.align(channel, barrier),
         }
     }
 
@@ -238,13 +332,11 @@ impl GateInput {
     }
 }
 
-fn is_rows(element: &StreamElement) -> bool {
+/// Whether it says how far event time is, or that it does not count.
+fn is_of_time(element: &StreamElement) -> bool {
     match element {
-        StreamElement::Batch(_) => true,
-        StreamElement::Watermark(_)
-        | StreamElement::Status(_)
-        | StreamElement::Barrier(_)
-        | StreamElement::EndOfInput => false,
+        StreamElement::Watermark(_) | StreamElement::Status(_) | StreamElement::EndOfInput => true,
+        StreamElement::Batch(_) | StreamElement::Barrier(_) => false,
     }
 }
 
@@ -318,6 +410,70 @@ mod tests {
             senders.iter().for_each(|sender| sender.send(rows(3)));
             assert!(!shown(&out(&mut input)).contains(&"Active".to_owned()), "{what}");
         }
+    }
+
+    #[test]
+    fn a_barrier_waits_for_all_channels_and_holds_those_back_that_it_has_come_by() {
+        let barrier = |id| StreamElement::Barrier(Barrier { id: CheckpointId(id) });
+        let (active, mark) =
+            (StreamElement::Status(WatermarkStatus::Active), |at| StreamElement::Watermark(Watermark(at)));
+        let (mut input, senders) = input(3);
+        senders.iter().for_each(|sender| sender.send(active.clone()));
+        assert_eq!(shown(&out(&mut input)), ["Active"]);
+        for element in [rows(1), barrier(1), rows(10), mark(5)] {
+            senders[0].send(element);
+        }
+        assert_eq!(shown(&out(&mut input)), ["1 rows"]);
+        for element in [mark(7), rows(2), mark(9), barrier(1), rows(20), mark(11)] {
+            senders[1].send(element);
+        }
+        assert_eq!(shown(&out(&mut input)), ["2 rows"], "what follows the barrier waits");
+        // One that ends counts as one that has delivered it, and its end comes after the barrier.
+        for element in [mark(8), StreamElement::Watermark(Watermark::MAX), rows(3), StreamElement::EndOfInput] {
+            senders[2].send(element);
+        }
+        let released = shown(&out(&mut input));
+        assert_eq!(released[..2], ["3 rows", "Barrier { id: CheckpointId(1) }"]);
+        assert_eq!(
+            input.cuts.take(CheckpointId(1)).unwrap().watermark,
+            Watermark::MIN,
+            "channel 0 held the clock back"
+        );
+        assert_eq!(released[2..], ["30 rows", "watermark 5"]);
+        // The next one does not wait for the channel that has ended.
+        senders[1].send(barrier(2));
+        assert!(out(&mut input).is_empty());
+        senders[0].send(barrier(2));
+        assert_eq!(shown(&out(&mut input)), ["Barrier { id: CheckpointId(2) }"]);
+        assert_eq!(input.cuts.take(CheckpointId(2)).unwrap().watermark, Watermark(5));
+    }
+
+    #[test]
+    fn a_later_barrier_takes_the_place_of_one_whose_checkpoint_was_given_up() {
+        let barrier = |id| StreamElement::Barrier(Barrier { id: CheckpointId(id) });
+        let (mut input, senders) = input(2);
+        senders.iter().for_each(|sender| sender.send(StreamElement::Status(WatermarkStatus::Active)));
+        assert_eq!(shown(&out(&mut input)), ["Active"]);
+        senders[0].send(barrier(1));
+        senders[1].send(barrier(2));
+        assert!(out(&mut input).is_empty());
+        senders[0].send(rows(1));
+        senders[0].send(barrier(2));
+        assert_eq!(shown(&out(&mut input)), ["1 rows", "Barrier { id: CheckpointId(2) }"]);
+        senders[1].send(barrier(1));
+        senders[1].send(rows(2));
+        assert_eq!(shown(&out(&mut input)), ["2 rows"], "one that is late changes nothing");
+    }
+
+    #[test]
+    fn a_checkpoint_does_not_wait_for_a_channel_to_say_anything_but_its_barrier() {
+        let barrier = || StreamElement::Barrier(Barrier { id: CheckpointId(1) });
+        let (mut input, senders) = input(2);
+        senders[0].send(StreamElement::Status(WatermarkStatus::Active));
+        senders[0].send(barrier());
+        assert!(out(&mut input).is_empty(), "channel 0 waits for channel 1 to speak");
+        senders[1].send(barrier());
+        assert_eq!(shown(&out(&mut input)), ["Active", "Barrier { id: CheckpointId(1) }"]);
     }
 
     #[test]

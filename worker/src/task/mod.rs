@@ -14,12 +14,16 @@
 //!
 //! A task never blocks its slot's thread: everything it may have to wait for wakes it.
 
+mod control;
+mod cut;
 mod input;
 mod run_loop;
 mod source;
 mod times;
 
+pub use control::{SourceCommand, SourceControl};
+pub use cut::{InputCut, SnapshotSink, SplitCut, TaskSnapshot};
 pub use input::{GateInput, TaskInput};
 pub use run_loop::{Ended, Task, TaskError};
-pub use source::{SourceInput, SourceParts, SplitRequests};
+pub use source::{Asking, SourceInput, SourceParts, SplitRequests};
 pub use times::{Doing, TaskTimes};

@@ -9,7 +9,9 @@ use millstream_engine::batch::EventBatch;
 use millstream_engine::error::Error;
 use millstream_engine::operators::chain::{ChainOutput, ChainState, OperatorChain};
 use millstream_engine::operators::{PortId, ProcessingTime};
+use millstream_engine::state::OperatorState;
 
+use super::cut::{InputCut, SnapshotSink, TaskSnapshot};
 use super::input::{InputElement, TaskInput};
 use super::times::Doing;
 use crate::clock::Clock;
@@ -34,6 +36,7 @@ pub struct Task {
     /// What the source could not decode, until there is room for it.
     letters: Option<EventBatch>,
     memory: Option<TaskMemory>,
+    snapshots: Option<Arc<dyn SnapshotSink>>,
 }
 
 /// How a task ended well.
@@ -68,7 +71,25 @@ impl Task {
             held_since: None,
             letters: None,
             memory: None,
+            snapshots: None,
         }
+    }
+
+    /// The same task, which hands its snapshots to `snapshots`.
+    pub fn with_snapshots(self, snapshots: Arc<dyn SnapshotSink>) -> Self {
+        Self { snapshots: Some(snapshots), ..self }
+    }
+
+    /// Goes on from the cuts and states in a checkpoint of the tasks before it: `input` of their inputs, `operators` for each
+    /// operator of the chain, cut to this task's key groups. `name` is what errors call it. Comes before the first poll.
+    pub fn restore(
+        &mut self,
+        name: &str,
+        input: &[OperatorState],
+        operators: Vec<Vec<OperatorState>>,
+    ) -> Result<(), Error> {
+        self.input.restore(InputCut::restored(name, input)?, self.clock.now())?;
+        self.chain.restore(operators)
     }
 
     /// The same task, which writes down what it holds in `memory` and fails when its slot's budget is used up.
@@ -90,7 +111,7 @@ impl Task {
         for _ in 0..ELEMENTS_PER_TURN {
             let now = self.clock.now();
             match self.chain.poll_run(now, &mut self.outputs, waker_cx)? {
-                Poll::Ready(ChainState::Drained) => {}
+                Poll::Ready(ChainState::Drained) => self.hand_over_snapshots()?,
                 Poll::Ready(ChainState::HasMore) => continue,
                 Poll::Ready(ChainState::Finished) => {
                     return Poll::Ready(Ok(Ended { waits_for_clock: self.chain.next_time().is_some() }));
@@ -126,6 +147,19 @@ impl Task {
         self.doing = Doing::Work;
         waker_cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Hands over what operators have remembered at a barrier that has passed all of them.
+    fn hand_over_snapshots(&mut self) -> Result<(), Error> {
+        for (checkpoint, operators) in self.chain.take_snapshots() {
+            let cut = self.input.take_cut(checkpoint).ok_or_else(|| {
+                Error::internal(format!("barrier {} has passed a task whose input has not given it out", checkpoint.0))
+            })?;
+            if let Some(snapshots) = &self.snapshots {
+                snapshots.taken(TaskSnapshot { checkpoint, input: cut.stored()?, operators });
+            }
+        }
+        Ok(())
     }
 
     fn wait_for_room(&mut self, now: ProcessingTime) -> Poll<Result<Ended, TaskError>> {

@@ -10,15 +10,14 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::max;
 use millstream_engine::batch::EventBatch;
-use millstream_engine::element::{StreamElement, Watermark, WatermarkStatus};
+use millstream_engine::element::{CheckpointId, StreamElement, Watermark, WatermarkStatus};
 use millstream_engine::error::Result;
-use millstream_engine::io::source::{Boundedness, Source, SourceEvent, SourceReader, SourceRows, SplitAnswer};
+use millstream_engine::io::source::{Boundedness, Source, SourceEvent, SourceReader, SourceRows, Split, SplitAnswer};
 use millstream_engine::metrics::OperatorMetrics;
 use millstream_engine::operators::ProcessingTime;
 use millstream_engine::operators::event_time::event_times;
@@ -26,6 +25,8 @@ use millstream_engine::spec::WatermarkSpec;
 use millstream_engine::time::generator::WatermarkGenerator;
 use millstream_engine::time::merger::{Passed, WatermarkMerger};
 
+use super::control::{SourceCommand, SourceControl};
+use super::cut::{Cuts, InputCut, SplitCut};
 use super::input::InputElement;
 use super::run_loop::TaskError;
 
@@ -36,9 +37,13 @@ const WATERMARK_INTERVAL_ROWS: usize = 65_536;
 
 /// Asks the enumerator of a source for splits, wherever it lives.
 pub trait SplitRequests: Send + Debug {
-    /// The answer to this reader's request. The future may take as long as listing a folder does.
-    fn request(&self, now: ProcessingTime) -> Pin<Box<dyn Future<Output = Result<SplitAnswer>> + Send>>;
+    /// Asks for this reader. The answer is told to `answer_to` as a [`SourceCommand::Split`], after as long as listing a folder
+    /// may take; the future ends when it was asked for.
+    fn request(&self, now: ProcessingTime, answer_to: &Arc<SourceControl>) -> Asking;
 }
+
+/// A request that is on its way.
+pub type Asking = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// What a [`SourceInput`] is made of.
 #[derive(Debug)]
@@ -51,8 +56,8 @@ pub struct SourceParts {
     pub event_time: Option<usize>,
     /// Where splits come from.
     pub requests: Box<dyn SplitRequests>,
-    /// Set when the job is to stop: the source ends, and event time does not.
-    pub stop: Arc<AtomicBool>,
+    /// What it is told.
+    pub control: Arc<SourceControl>,
     /// What the source counts.
     pub metrics: Arc<OperatorMetrics>,
 }
@@ -61,13 +66,15 @@ pub struct SourceParts {
 pub struct SourceInput {
     parts: SourceParts,
     reader: Box<dyn SourceReader>,
-    request: Option<Pin<Box<dyn Future<Output = Result<SplitAnswer>> + Send>>>,
+    asking: Option<Asking>,
     ask_again: Option<ProcessingTime>,
     clock: EventClock,
     outgoing: VecDeque<InputElement>,
     /// Whether anything was said of having splits.
     has_spoken: bool,
     ended: bool,
+    /// What a checkpoint holds of it, for barriers that were given out.
+    cuts: Cuts,
 }
 
 /// The event time of a reader: one generator for each split, merged.
@@ -104,13 +111,32 @@ impl SourceInput {
         Self {
             parts,
             reader,
-            request: None,
+            asking: None,
             ask_again: None,
             clock,
             outgoing: VecDeque::new(),
             has_spoken: false,
             ended: false,
+            cuts: Cuts::default(),
         }
+    }
+
+    /// Goes on from a checkpoint. Comes before anything is read.
+    pub(super) fn restore(&mut self, cut: InputCut, now: ProcessingTime) -> Result<()> {
+        self.clock.merger.restore(cut.watermark);
+        for SplitCut { split, greatest } in cut.splits {
+            if let Some(clock) = self.clock_of(&split.id, now) {
+                clock.generator.restore(greatest);
+            }
+            self.say_active();
+            self.reader.add_split(split)?;
+        }
+        Ok(())
+    }
+
+    /// What a checkpoint holds of it, once its barrier was given out.
+    pub(super) fn take_cut(&mut self, checkpoint: CheckpointId) -> Option<InputCut> {
+        self.cuts.take(checkpoint)
     }
 
     pub(super) fn poll_next(
@@ -125,11 +151,11 @@ impl SourceInput {
             if self.ended {
                 return Poll::Pending;
             }
-            if self.parts.stop.load(Ordering::Relaxed) {
-                self.end(None);
+            if let Poll::Ready(command) = self.parts.control.poll_told(waker_cx) {
+                self.obey(command, now)?;
                 continue;
             }
-            self.poll_split(now, waker_cx)?;
+            self.poll_asking(now, waker_cx)?;
             match self.reader.poll_next(now, waker_cx)? {
                 Poll::Ready(event) => {
                     self.take(event, now)?;
@@ -188,7 +214,7 @@ impl SourceInput {
                 Ok(())
             }
             SourceEvent::NeedSplit => {
-                self.request = Some(self.parts.requests.request(now));
+                self.asking = Some(self.parts.requests.request(now, &self.parts.control));
                 Ok(())
             }
             SourceEvent::EndOfInput => {
@@ -205,21 +231,47 @@ impl SourceInput {
         self.ended = true;
     }
 
-    /// Takes the enumerator's answer, once it is there.
-    fn poll_split(&mut self, now: ProcessingTime, waker_cx: &mut Context<'_>) -> Result<()> {
+    /// Does what it was told. Everything that it read before has been given out.
+    fn obey(&mut self, command: SourceCommand, now: ProcessingTime) -> Result<()> {
+        match command {
+            SourceCommand::Split(answer) => self.take_split(answer?, now),
+            SourceCommand::Barrier(barrier) => {
+                self.cuts.keep(barrier.id, self.cut());
+                self.outgoing.push_back(InputElement::Element(StreamElement::Barrier(barrier)));
+                Ok(())
+            }
+            SourceCommand::Stop => {
+                self.end(None);
+                Ok(())
+            }
+        }
+    }
+
+    fn cut(&self) -> InputCut {
+        let greatest = |split: &Split| self.clock.splits.get(&split.id).and_then(|clock| clock.generator.greatest());
+        let splits = self.reader.snapshot().into_iter().map(|split| SplitCut { greatest: greatest(&split), split });
+        InputCut { watermark: self.clock.merger.watermark(), splits: splits.collect() }
+    }
+
+    /// Asks for a split again when that is due, and sees that what is asked for is sent.
+    fn poll_asking(&mut self, now: ProcessingTime, waker_cx: &mut Context<'_>) -> Result<()> {
         if self.ask_again.is_some_and(|at| at <= now) {
             self.ask_again = None;
-            self.request = Some(self.parts.requests.request(now));
+            self.asking = Some(self.parts.requests.request(now, &self.parts.control));
         }
-        let Some(request) = &mut self.request else { return Ok(()) };
-        let Poll::Ready(answer) = request.as_mut().poll(waker_cx) else { return Ok(()) };
-        self.request = None;
-        match answer? {
+        let Some(asking) = &mut self.asking else { return Ok(()) };
+        if let Poll::Ready(asked) = asking.as_mut().poll(waker_cx) {
+            self.asking = None;
+            asked?;
+        }
+        Ok(())
+    }
+
+    /// Takes the enumerator's answer.
+    fn take_split(&mut self, answer: SplitAnswer, now: ProcessingTime) -> Result<()> {
+        match answer {
             SplitAnswer::Assigned(split) => {
-                // The first thing that a reader says is whether it has a split: whoever reads it waits for that.
-                if !std::mem::replace(&mut self.has_spoken, true) {
-                    self.pass_on(Passed { status: Some(WatermarkStatus::Active), ..Passed::default() });
-                }
+                self.say_active();
                 self.clock_of(&split.id, now);
                 self.reader.add_split(split)
             }
@@ -234,6 +286,13 @@ impl SourceInput {
                 self.reader.no_more_splits();
                 Ok(())
             }
+        }
+    }
+
+    /// The first thing that a reader says is whether it has a split: whoever reads it waits for that.
+    fn say_active(&mut self) {
+        if !std::mem::replace(&mut self.has_spoken, true) {
+            self.pass_on(Passed { status: Some(WatermarkStatus::Active), ..Passed::default() });
         }
     }
 

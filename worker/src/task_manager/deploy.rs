@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use millstream_engine::error::{Error, Result};
 use millstream_engine::io::sink::WriterContext;
@@ -26,7 +25,7 @@ use crate::clock::Clock;
 use crate::exchange::remote::{ChannelId, Exchange, Peer};
 use crate::exchange::{Channel, ChannelSender, Edge, InputGate, Outputs, Spread, gate};
 use crate::memory::{Category, operators_of};
-use crate::task::{GateInput, SourceInput, SourceParts, Task, TaskInput};
+use crate::task::{GateInput, SourceControl, SourceInput, SourceParts, Task, TaskInput};
 
 /// What tasks are made of, besides the job.
 #[derive(Debug, Clone)]
@@ -156,7 +155,7 @@ impl Builder<'_> {
         let head = self.graph.vertices[attempt.of.vertex].nodes[0];
         match &self.graph.program.nodes[head].kind {
             NodeKind::Source(source) => {
-                self.source(head, source, attempt, &metrics[0], &shared.stop).map(TaskInput::Source)
+                self.source(head, source, attempt, &metrics[0], &shared.control).map(TaskInput::Source)
             }
             NodeKind::Operator(_) | NodeKind::Sink(_) => {
                 let missing = || Error::internal(format!("{} has no input", attempt.of));
@@ -172,7 +171,7 @@ impl Builder<'_> {
         of: &SourceNode,
         attempt: AttemptId,
         metrics: &Arc<OperatorMetrics>,
-        stop: &Arc<AtomicBool>,
+        control: &Arc<SourceControl>,
     ) -> Result<Box<SourceInput>> {
         let (subtask, parallelism) = (attempt.of.subtask, self.graph.program.nodes[node].parallelism);
         let reader =
@@ -189,7 +188,7 @@ impl Builder<'_> {
             watermark: of.watermark.clone(),
             event_time: of.event_time,
             requests: Box::new(requests),
-            stop: Arc::clone(stop),
+            control: Arc::clone(control),
             metrics: Arc::clone(metrics),
         };
         Ok(Box::new(SourceInput::new(parts, reader)))

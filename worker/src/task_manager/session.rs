@@ -194,7 +194,7 @@ impl Session {
             ToWorker::FreeSlot(allocation) => self.free_slot(allocation).await,
             ToWorker::Deploy(deployment) => self.make_tasks(deployment).await,
             ToWorker::Cancel(tasks) => {
-                tasks.iter().filter_map(|task| self.tasks.get(task)).for_each(|task| task.tell(Command::Cancel));
+                tasks.iter().filter_map(|task| self.tasks.get(task)).for_each(|task| task.cancel());
             }
             ToWorker::StopSources(job) => self.stop_sources(job),
             ToWorker::Split { request, answer } => self.around.splits.answer(request, answer),
@@ -227,7 +227,7 @@ impl Session {
         {
             *slot = SlotState::Free;
             let inside = self.tasks.values().filter(|task| task.to_deploy.allocation == freed.id);
-            inside.for_each(|task| task.tell(Command::Cancel));
+            inside.for_each(|task| task.cancel());
             let holds = |job: &JobRef| {
                 let of =
                     |slot: &SlotState| matches!(slot, SlotState::Held { allocation, .. } if allocation.job == *job);
@@ -249,7 +249,7 @@ impl Session {
         let mut all_shared = Vec::new();
         for to_deploy in &deployment.tasks {
             let commits = TaskCommits::new(Arc::clone(&self.commits_arrived));
-            let shared = Shared { commits, stop: Arc::default() };
+            let shared = Shared { commits, control: Arc::default() };
             all_shared.push(shared.clone());
             let held = HeldTask {
                 to_deploy: *to_deploy,
@@ -372,7 +372,7 @@ impl Session {
     /// Ends all tasks and waits until they have ended.
     async fn end_all(mut self) {
         self.slots.clear();
-        self.tasks.values().for_each(|task| task.tell(Command::Cancel));
+        self.tasks.values().for_each(|task| task.cancel());
         // The jobmaster is not told: what is said after the end of the session is said to nobody.
         drop(self.link);
         while !self.tasks.is_empty() {

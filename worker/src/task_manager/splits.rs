@@ -1,17 +1,15 @@
 //! Asks the JobMaster for splits.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use millstream_engine::error::{Error, Result};
 use millstream_engine::io::source::SplitAnswer;
 use millstream_engine::operators::ProcessingTime;
 use millstream_protocol::message::{FromWorker, SplitRequest, TaskId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::task::SplitRequests;
+use crate::task::{Asking, SourceCommand, SourceControl, SplitRequests};
 
 /// What the JobMaster's enumerator does. It looks at outside systems, so that it may work the next time; what never will was
 /// found when the job was submitted.
@@ -26,7 +24,7 @@ pub(super) struct OpenRequests(Arc<Mutex<Waiting>>);
 #[derive(Debug, Default)]
 struct Waiting {
     made: u64,
-    by_number: HashMap<u64, oneshot::Sender<Answer>>,
+    by_number: HashMap<u64, Weak<SourceControl>>,
 }
 
 impl OpenRequests {
@@ -34,20 +32,21 @@ impl OpenRequests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self) -> (u64, oneshot::Receiver<Answer>) {
-        let (answer, answered) = oneshot::channel();
+    fn begin(&self, answer_to: &Arc<SourceControl>) -> u64 {
         let mut waiting = self.lock();
         waiting.made += 1;
         let number = waiting.made;
-        waiting.by_number.retain(|_, answer| !answer.is_closed());
-        waiting.by_number.insert(number, answer);
-        (number, answered)
+        waiting.by_number.retain(|_, task| task.strong_count() > 0);
+        waiting.by_number.insert(number, Arc::downgrade(answer_to));
+        number
     }
 
     /// Takes the JobMaster's answer. A reader that is gone needs none.
     pub(super) fn answer(&self, request: u64, answer: Answer) {
-        if let Some(waiting) = self.lock().by_number.remove(&request) {
-            let _ = waiting.send(answer);
+        let waiting = self.lock().by_number.remove(&request);
+        if let Some(task) = waiting.and_then(|task| task.upgrade()) {
+            let answer = answer.map_err(|why| Error::io(FINDING, std::io::Error::other(why)));
+            task.tell(SourceCommand::Split(answer));
         }
     }
 }
@@ -63,19 +62,14 @@ pub(super) struct RemoteRequests {
 }
 
 impl SplitRequests for RemoteRequests {
-    fn request(&self, now: ProcessingTime) -> Pin<Box<dyn Future<Output = Result<SplitAnswer>> + Send>> {
-        let (request, answered) = self.open.begin();
+    fn request(&self, now: ProcessingTime, answer_to: &Arc<SourceControl>) -> Asking {
+        let request = self.open.begin(answer_to);
         let (task, node, parallelism) = (self.task, self.node, self.parallelism);
         let message = FromWorker::RequestSplit(SplitRequest { task, node, request, parallelism, now_ms: now.0 });
         let master = self.master.clone();
         Box::pin(async move {
             let gone = || Error::io("asking the JobMaster for a split", std::io::ErrorKind::ConnectionReset.into());
-            master.send(message).await.map_err(|_| gone())?;
-            match answered.await {
-                Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(why)) => Err(Error::io(FINDING, std::io::Error::other(why))),
-                Err(_) => Err(gone()),
-            }
+            master.send(message).await.map_err(|_| gone())
         })
     }
 }

@@ -1,7 +1,6 @@
 //! The tasks that a worker was sent, from then to their last report.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use millstream_engine::error::{Error, Recovery};
 use millstream_engine::metrics::OperatorMetrics;
@@ -11,15 +10,15 @@ use tokio::sync::watch;
 use super::commits::TaskCommits;
 use crate::memory::TaskUse;
 use crate::slot::{Command, Outcome};
-use crate::task::{Doing, TaskError, TaskTimes};
+use crate::task::{Doing, SourceCommand, SourceControl, TaskError, TaskTimes};
 
 /// What the loop sees of a task from the moment it is sent, and the task when it is made.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     /// What its sinks have finished.
     pub(super) commits: Arc<TaskCommits>,
-    /// Set when its source is to end. It is the task's and not the job's: a try that follows reads again.
-    pub(super) stop: Arc<AtomicBool>,
+    /// What its source is told, if it has one. It is the task's and not the job's: a try that follows reads again.
+    pub(super) control: Arc<SourceControl>,
 }
 
 /// A task that has not reported its last state.
@@ -40,19 +39,14 @@ pub(super) struct HeldTask {
 }
 
 impl HeldTask {
-    /// Tells it to do `command`, unless it was told more before.
-    pub(super) fn tell(&self, command: Command) {
-        self.command.send_if_modified(|told| {
-            let raised = *told < command;
-            *told = command.max(*told);
-            raised
-        });
+    /// Ends it at once.
+    pub(super) fn cancel(&self) {
+        self.command.send_replace(Command::Cancel);
     }
 
     /// Ends its source, if it has one, perhaps before it is made.
     pub(super) fn stop_source(&self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        self.tell(Command::Stop);
+        self.shared.control.tell(SourceCommand::Stop);
     }
 
     /// What it has counted so far.
