@@ -7,7 +7,7 @@
 //! ```text
 //!  task: ─► source ─► [operators: state] ─► [sink] ─►          what is held      category
 //!           buffers    │ queues between them  buffers           by a task         in the message
-//!  or    ─► channels   ▼                                        ──────────────────────────────────
+//!  or    ─► channels   ▼                    ─► to other workers    ──────────────────────────────────
 //!           exchange  total ─► slot: sum of its tasks ─► more than the budget? the task fails
 //! ```
 //!
@@ -22,11 +22,12 @@ use millstream_engine::memory::Bytes;
 use millstream_engine::operators::chain::OperatorChain;
 use millstream_graph::{JobGraph, NodeKind};
 
+use crate::exchange::Outputs;
 use crate::task::TaskInput;
 
 /// Readers and channels bound what they hold themselves, and to ask them takes longer than to ask for state: they are asked at
 /// every sixteenth look only.
-const LOOKS_PER_INPUT: u32 = 16;
+const LOOKS_PER_EXCHANGE: u32 = 16;
 /// How many holders a message names.
 const NAMED_MAX: usize = 8;
 
@@ -43,6 +44,8 @@ pub enum Category {
     Queues,
     /// What waits between tasks, in front of the one that reads it.
     Exchange,
+    /// What was made for other workers and is not sent yet.
+    Sent,
 }
 
 impl std::fmt::Display for Category {
@@ -53,6 +56,7 @@ impl std::fmt::Display for Category {
             Self::Sink => "write buffers of",
             Self::Queues => "queues of",
             Self::Exchange => "rows that wait for",
+            Self::Sent => "rows to be sent by",
         })
     }
 }
@@ -162,7 +166,7 @@ pub fn operators_of(graph: &JobGraph, vertex: usize) -> Vec<(Category, String)> 
 pub struct TaskUse {
     subtask: u32,
     parallelism: u32,
-    /// The operators in the order of the chain, then the input, then what waits inside the task.
+    /// The operators in the order of the chain, then the input, the outputs, and what waits inside the task.
     holders: Vec<Holder>,
     total: AtomicUsize,
 }
@@ -180,7 +184,8 @@ impl TaskUse {
         let head = operators.first().cloned();
         let (kind, head) = head.unwrap_or((Category::State, String::new()));
         let input = if kind == Category::Source { Category::Source } else { Category::Exchange };
-        let all = operators.into_iter().chain([(input, head.clone()), (Category::Queues, head)]);
+        let around = [(input, head.clone()), (Category::Sent, head.clone()), (Category::Queues, head)];
+        let all = operators.into_iter().chain(around);
         let holders = all.map(|(category, name)| Holder { category, name, bytes: AtomicUsize::new(0) }).collect();
         Self { subtask, parallelism, holders, total: AtomicUsize::new(0) }
     }
@@ -218,12 +223,19 @@ impl TaskMemory {
 
     /// Writes down what the task holds that is made of these, and in which `waiting` bytes wait beside them. Fails if the
     /// slot's budget is used up by that.
-    pub(crate) fn look(&mut self, input: &TaskInput, chain: &OperatorChain, waiting: usize) -> Result<()> {
-        let asks_input = self.looks.is_multiple_of(LOOKS_PER_INPUT);
+    pub(crate) fn look(
+        &mut self,
+        input: &TaskInput,
+        chain: &OperatorChain,
+        outputs: &Outputs,
+        waiting: usize,
+    ) -> Result<()> {
+        let asks = self.looks.is_multiple_of(LOOKS_PER_EXCHANGE);
         self.looks = self.looks.wrapping_add(1);
-        let input_bytes = asks_input.then(|| input.source_bytes() + input.exchange_bytes());
+        let input_bytes = asks.then(|| input.source_bytes() + input.exchange_bytes());
+        let output_bytes = asks.then(|| outputs.memory_bytes());
         let waiting = waiting + input.waiting_bytes() + chain.waiting_bytes();
-        self.write_down(chain.operator_bytes().map(Some).chain([input_bytes, Some(waiting)]))
+        self.write_down(chain.operator_bytes().map(Some).chain([input_bytes, output_bytes, Some(waiting)]))
     }
 
     /// Writes down what each holder holds; `None`: as much as before.
@@ -260,7 +272,7 @@ mod tests {
         slot.task(subtask, 2, operators)
     }
 
-    fn holds(task: &TaskMemory, bytes: [usize; 4]) -> Result<()> {
+    fn holds(task: &TaskMemory, bytes: [usize; 5]) -> Result<()> {
         task.write_down(bytes.into_iter().map(Some))
     }
 
@@ -268,10 +280,10 @@ mod tests {
     fn a_slot_holds_what_its_tasks_hold() {
         let slot = SlotMemory::new(None);
         let (first, second) = (windows(&slot, 0), windows(&slot, 1));
-        holds(&first, [5, 1, 2, 0]).unwrap();
-        holds(&second, [7, 0, 0, 3]).unwrap();
+        holds(&first, [5, 1, 2, 0, 0]).unwrap();
+        holds(&second, [7, 0, 0, 0, 3]).unwrap();
         assert_eq!((slot.used(), first.shown().total(), second.shown().bytes(Category::Queues)), (18, 8, 3));
-        second.write_down([Some(1), Some(0), None, None].into_iter()).unwrap();
+        second.write_down([Some(1), Some(0), None, None, None].into_iter()).unwrap();
         assert_eq!((slot.used(), slot.peak()), (12, 18));
         drop(second);
         assert_eq!(slot.used(), 8);
@@ -284,10 +296,10 @@ mod tests {
         let slot = SlotMemory::new(Some(64 * MIB as u64));
         let (first, second) = (windows(&slot, 0), windows(&slot, 1));
         let scan = slot.task(0, 1, vec![(Category::Source, "bids".to_owned())]);
-        holds(&first, [60 * MIB, 0, MIB, 0]).unwrap();
-        holds(&second, [MIB, 0, 0, 0]).unwrap();
-        scan.write_down([0, 1536 * 1024, 512 * 1024].into_iter().map(Some)).unwrap();
-        let error = holds(&second, [MIB, 100 * 1024, 2 * MIB, 0]).unwrap_err();
+        holds(&first, [60 * MIB, 0, MIB, 0, 0]).unwrap();
+        holds(&second, [MIB, 0, 0, 0, 0]).unwrap();
+        scan.write_down([0, 1536 * 1024, 0, 512 * 1024].into_iter().map(Some)).unwrap();
+        let error = holds(&second, [MIB, 100 * 1024, 2 * MIB, 0, 0]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the slot's memory budget of 64 MiB is used up: 66.1 MiB, of which 60 MiB state of `window` (1/2), 2 MiB rows \
@@ -295,7 +307,7 @@ mod tests {
              1 MiB state of `window` (2/2), 512 KiB queues of `bids` (1/1), 100 KiB write buffers of `out` (2/2); give \
              slots more memory (--slot-memory), or raise the parallelism, so that each holds less"
         );
-        holds(&second, [0, 0, 0, 0]).unwrap();
+        holds(&second, [0; 5]).unwrap();
         assert_eq!(slot.used(), 63 * MIB, "what the task held before it failed is not held twice");
     }
 

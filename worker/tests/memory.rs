@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -12,13 +13,18 @@ use millstream_engine::batch::EventBatch;
 use millstream_engine::element::{StreamElement, Watermark};
 use millstream_engine::error::{Error, Recovery};
 use millstream_engine::key::key_group::MaxParallelism;
-use millstream_engine::operators::chain::{ChainLink, OperatorChain};
+use millstream_engine::operators::chain::{ChainLink, EdgeId, OperatorChain, Target};
+use millstream_engine::operators::union::Union;
+use millstream_engine::operators::{PortId, Stateless};
 use millstream_engine::spec::OperatorSpec;
 use millstream_engine::window::{Phase, TimeSource, TriggerSpec, WindowAggregateSpec, WindowSpec};
+use millstream_graph::{JobId, WorkerId};
 use millstream_worker::clock::SystemClock;
-use millstream_worker::exchange::{ChannelSender, Outputs, gate};
+use millstream_worker::exchange::remote::{ChannelId, Exchange, ExchangeSettings, Peer};
+use millstream_worker::exchange::{ChannelSender, Edge, Outputs, Spread, gate};
 use millstream_worker::memory::{Category, SlotMemory};
 use millstream_worker::task::{Ended, GateInput, Task, TaskError, TaskInput};
+use tokio::runtime::Builder;
 
 const MIB: usize = 1024 * 1024;
 /// Rows of a batch.
@@ -129,4 +135,39 @@ fn rows_that_wait_in_channels_are_accounted_to_the_task_that_reads_them() {
     (0..100).for_each(|_| assert!(poll(&mut task).is_pending()));
     assert_eq!(held.bytes(Category::Exchange), 0);
     assert_eq!(held.total(), held.bytes(Category::State));
+}
+
+#[test]
+fn rows_that_wait_to_be_sent_are_accounted_to_the_task_that_made_them() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    // It takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = Peer { worker: WorkerId::new("b"), address: silent.local_addr().unwrap().to_string() };
+    let listen = ([127, 0, 0, 1], 0).into();
+    let exchange = Exchange::bind(WorkerId::new("a"), listen, ExchangeSettings::default());
+    let exchange = runtime.block_on(exchange).unwrap();
+    let channel = ChannelId { job: JobId::from_bits(1), epoch: 1, attempt: 0, edge: 0, from: 0, to: 0 };
+    let outputs = Outputs::new(vec![Edge::new(vec![exchange.sender(&peer, channel)], Spread::One)]);
+
+    let (gate, senders) = gate(1);
+    let chain = OperatorChain::new(vec![ChainLink {
+        operator: Box::new(Stateless(Union)),
+        metrics: Arc::default(),
+        routes: vec![(PortId::MAIN, Target::Edge(EdgeId(0)))],
+    }]);
+    let slot = SlotMemory::new(None);
+    let input = TaskInput::Gate(GateInput::new(gate, 1));
+    let task = Task::new(input, chain, outputs, Arc::new(SystemClock::default()));
+    let mut task = task.within(slot.task(0, 1, vec![(Category::State, "union".to_owned())]));
+    let held = slot.tasks().remove(0);
+    senders[0].send(rows(0));
+    for _ in 0..100 {
+        assert!(poll(&mut task).is_pending());
+    }
+    // A row has 16 bytes, and some are for the frame.
+    let waiting = held.bytes(Category::Sent);
+    assert!((8_192 * 16..8_192 * 17).contains(&waiting), "{waiting}");
+    assert_eq!(held.total(), waiting);
+    drop(task);
+    assert_eq!(slot.used(), 0);
 }

@@ -6,6 +6,7 @@ use super::hash::hash_rows;
 use super::key_group::MaxParallelism;
 use crate::batch::EventBatch;
 use crate::error::Result;
+use crate::memory;
 
 /// Among so many targets a batch is put in order once and cut. A cut keeps all of it in memory as long as its target has not
 /// read it, however little of it is its own; with more targets each gets rows of its own, which takes a little longer.
@@ -25,6 +26,11 @@ impl KeySplitter {
     /// Splits by the columns `keys`.
     pub fn new(keys: Vec<usize>, max_parallelism: MaxParallelism, parallelism: u32) -> Self {
         Self { keys, max_parallelism, parallelism, hashes: Vec::new(), targets: Vec::new() }
+    }
+
+    /// Bytes of memory that its buffers hold.
+    pub fn memory_bytes(&self) -> usize {
+        memory::vec(&self.hashes) + memory::vec(&self.targets)
     }
 
     /// The part of `batch` for each target that gets rows, targets ascending, rows in their order.

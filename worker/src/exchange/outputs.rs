@@ -85,6 +85,18 @@ impl Edge {
         Self { channels: channels.into_iter().map(Into::into).collect(), spread }
     }
 
+    fn memory_bytes(&self) -> usize {
+        let splitting = match &self.spread {
+            Spread::Hash(splitter) => splitter.memory_bytes(),
+            Spread::One | Spread::Rebalance(_) | Spread::Broadcast => 0,
+        };
+        let waiting = self.channels.iter().map(|channel| match channel {
+            Channel::Local(_) => 0,
+            Channel::Remote(sender) => sender.waiting_bytes(),
+        });
+        splitting + waiting.sum::<usize>()
+    }
+
     fn send_rows(&mut self, batch: EventBatch) -> Result<()> {
         match &mut self.spread {
             Spread::One => self.channels[0].send(StreamElement::Batch(batch)),
@@ -112,6 +124,12 @@ impl Outputs {
     /// The edges of a task.
     pub fn new(edges: Vec<Edge>) -> Self {
         Self { edges }
+    }
+
+    /// Bytes that splitting takes, and of what waits to be sent to other workers. What waits in a channel to a task of this
+    /// worker is that one's.
+    pub fn memory_bytes(&self) -> usize {
+        self.edges.iter().map(Edge::memory_bytes).sum()
     }
 }
 

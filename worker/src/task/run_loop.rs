@@ -102,7 +102,7 @@ impl Task {
         let turn = self.turn(waker_cx);
         if let (Poll::Pending, Some(memory)) = (&turn, &mut self.memory) {
             let letters = self.letters.as_ref().map_or(0, EventBatch::memory_bytes);
-            memory.look(&self.input, &self.chain, letters)?;
+            memory.look(&self.input, &self.chain, &self.outputs, letters)?;
         }
         turn
     }

@@ -123,6 +123,11 @@ impl Link {
         self.lock().outgoing.wait_for_room(number, producer)
     }
 
+    /// Bytes that were put into a channel and not sent yet.
+    pub(super) fn waiting_bytes_of(&self, number: u32) -> usize {
+        self.lock().outgoing.waiting_bytes_of(number)
+    }
+
     /// Sends on a channel, as soon as it may.
     pub(super) fn send(&self, number: u32, frame: OutFrame) {
         let mut state = self.lock();

@@ -232,6 +232,11 @@ impl Outgoing {
         self.channels.len()
     }
 
+    /// What waits in the queue of a channel.
+    pub(super) fn waiting_bytes_of(&self, number: u32) -> usize {
+        self.channels.get(&number).map_or(0, |channel| channel.bytes)
+    }
+
     /// What waits in all queues.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.channels.values().map(|channel| channel.bytes).sum()

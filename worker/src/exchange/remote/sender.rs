@@ -73,6 +73,11 @@ impl RemoteSender {
         Ok(())
     }
 
+    /// Bytes that were put into it and not sent yet.
+    pub fn waiting_bytes(&self) -> usize {
+        self.link.waiting_bytes_of(self.number)
+    }
+
     /// Why what is sent goes nowhere, if the connection is lost.
     pub fn failure(&self) -> Option<Error> {
         self.room.lost().map(|why| why.error(self.peer()))
