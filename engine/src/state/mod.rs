@@ -11,6 +11,8 @@
 //! ```
 //! Numbers are little endian. The hash at the end is checked first: Arrow's reader trusts what it reads.
 
+pub mod file;
+
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -114,16 +116,7 @@ impl OperatorState {
 
     /// The same with only the keyed rows whose group lies in `range`.
     pub fn restrict(&self, range: KeyGroupRange) -> Self {
-        let keyed = self
-            .keyed
-            .iter()
-            .map(|(name, rows)| {
-                let groups = rows.column(0).as_primitive::<UInt16Type>().values();
-                let from = groups.partition_point(|group| *group < range.first.0);
-                let to = groups.partition_point(|group| *group <= range.last.0);
-                (name.clone(), rows.slice(from, to - from))
-            })
-            .collect();
+        let keyed = self.keyed.iter().map(|(name, rows)| (name.clone(), within(rows, range))).collect();
         Self { keyed, values: self.values.clone() }
     }
 
@@ -197,6 +190,14 @@ fn checked(rows: RecordBatch) -> Result<RecordBatch, String> {
         Some(_) => Err("its rows are not ordered by key group".to_owned()),
         None => Err(format!("its rows do not start with the column `{KEY_GROUP_COLUMN}`")),
     }
+}
+
+/// The keyed rows whose group lies in `range`.
+fn within(rows: &RecordBatch, range: KeyGroupRange) -> RecordBatch {
+    let groups = rows.column(0).as_primitive::<UInt16Type>().values();
+    let from = groups.partition_point(|group| *group < range.first.0);
+    let to = groups.partition_point(|group| *group <= range.last.0);
+    rows.slice(from, to.saturating_sub(from))
 }
 
 /// Numbers as a value that is stored: 8 bytes each, little endian.
