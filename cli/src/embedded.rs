@@ -13,6 +13,7 @@ use millstream_jobmaster::resource::driver::Standalone;
 use millstream_planner::options::restart::RestartKind;
 use millstream_planner::resolved::{Plan, ResolvedProgram, build};
 use millstream_protocol::link;
+use millstream_storage::Storage;
 use millstream_worker::clock::SystemClock;
 use millstream_worker::io::Io;
 use millstream_worker::task_manager::{self, SessionEnd};
@@ -45,7 +46,7 @@ impl EmbeddedJob {
     pub(crate) fn start(program: ResolvedProgram, plan: Plan, graph: Arc<JobGraph>) -> Result<Self, NotRun> {
         let other = |error: &dyn std::fmt::Display| NotRun::Other(error.to_string());
         let io = Io::start().map_err(|error| other(&error))?;
-        let store = JobStore::open("memory:").map_err(|error| other(&error))?;
+        let store = JobStore::new(Storage::in_memory());
         let settings = Settings { default_restart: RestartKind::None, ..Settings::new(store, Arc::new(now_ms)) };
         let slots = graph.slots_needed();
         let prepared = PreparedJob::new(program, plan).map_err(|unusable| NotRun::Unusable(unusable.0))?;

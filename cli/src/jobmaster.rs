@@ -14,6 +14,7 @@ use millstream_jobmaster::resource::process::{ProcessDriver, ProcessSettings};
 use millstream_jobmaster::resource::{self, Workers};
 use millstream_jobmaster::rest;
 use millstream_protocol::message::Heartbeats;
+use millstream_storage::{self as storage, Storage};
 use millstream_worker::io::Io;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -93,7 +94,9 @@ impl JobMaster {
         let heartbeats = self.heartbeats().map_err(|why| Failure::Settings(why.to_owned()))?;
         let rest = listen("--rest", &self.rest).await?;
         let rpc = listen("--rpc", &self.rpc).await?;
-        let store = JobStore::open(&self.storage).map_err(|error| Failure::Settings(format!("--storage: {error}")))?;
+        let storage = Storage::open(&self.storage, storage::Settings::default());
+        let storage = storage.map_err(|error| Failure::Settings(format!("--storage: {error}")))?;
+        let store = JobStore::new(storage);
         let settings = Settings { heartbeats, resources: self.resources(), ..Settings::new(store, Arc::new(now_ms)) };
         let rpc_address = rpc.local_addr().map_err(|error| Failure::Settings(format!("--rpc: {error}")))?;
         let rest_address = rest.local_addr().map_err(|error| Failure::Settings(format!("--rest: {error}")))?;

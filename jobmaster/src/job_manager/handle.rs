@@ -71,10 +71,7 @@ pub enum Refusal {
 impl Refusal {
     /// Its first record could not be written; `deleted` says whether what there may be of it is gone.
     pub(super) fn not_stored(error: &StoreError, deleted: &Result<(), StoreError>) -> Self {
-        let mut why = error.to_string();
-        if let Some(cause) = std::error::Error::source(error) {
-            why = format!("{why}: {cause}");
-        }
+        let why = error.to_string();
         if deleted.is_ok() { Self::NotStored(why) } else { Self::PerhapsStored(why) }
     }
 }

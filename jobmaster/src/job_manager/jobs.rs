@@ -376,10 +376,10 @@ async fn append(records: &mut JobRecords, event: RecordedEvent) -> Result<(), St
     let mut wait = FIRST_RECORD_WAIT;
     for _ in 1..FIRST_RECORD_TRIES {
         match records.append(event.clone()).await {
-            Err(error @ StoreError::Store { .. }) => {
+            Err(error @ StoreError::Store(_)) => {
                 tracing::warn!("writing a record is tried again in {wait:?}: {error}");
             }
-            done @ (Ok(()) | Err(StoreError::Url { .. } | StoreError::Damaged { .. } | StoreError::Fenced { .. })) => {
+            done @ (Ok(()) | Err(StoreError::Damaged { .. } | StoreError::Fenced { .. })) => {
                 return done;
             }
         }

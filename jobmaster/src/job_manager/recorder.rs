@@ -128,7 +128,7 @@ async fn append(
         match records.append(event.clone()).await {
             Ok(()) => return Ok(()),
             Err(error @ StoreError::Fenced { .. }) => return Err(error),
-            Err(error @ (StoreError::Store { .. } | StoreError::Damaged { .. } | StoreError::Url { .. })) => {
+            Err(error @ (StoreError::Store(_) | StoreError::Damaged { .. })) => {
                 tracing::warn!("a record is written again in {wait:?}: {error}");
                 trouble.send_replace(Some(error.to_string()));
             }
@@ -146,7 +146,7 @@ async fn look(records: &JobRecords, trouble: &watch::Sender<Option<String>>, sur
             Ok(()) => return Ok(()),
             Err(error @ StoreError::Fenced { .. }) => return Err(error),
             Err(_) if !surely => return Ok(()),
-            Err(error @ (StoreError::Store { .. } | StoreError::Damaged { .. } | StoreError::Url { .. })) => {
+            Err(error @ (StoreError::Store(_) | StoreError::Damaged { .. })) => {
                 trouble.send_replace(Some(error.to_string()));
             }
         }

@@ -19,38 +19,18 @@ pub mod record;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use millstream_graph::JobId;
-use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use millstream_storage::{Created, Storage, StorageError};
 
 use record::{JobEnd, Record, RecordedEvent, Submission};
 
 /// Why a job's records could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The address of the storage cannot be used.
-    #[error("the storage `{url}` cannot be used: {why}")]
-    Url {
-        /// As it was given.
-        url: String,
-        /// Why not.
-        why: String,
-    },
     /// The storage failed.
-    #[error("the record `{path}` of a job: {source}")]
-    Store {
-        /// Which record.
-        path: String,
-        /// The storage's words.
-        #[source]
-        source: object_store::Error,
-    },
+    #[error("the records of a job: {0}")]
+    Store(#[from] StorageError),
     /// A record cannot be read.
     #[error("the record `{path}` of a job cannot be read: {why}; it was not written by this build or is damaged")]
     Damaged {
@@ -71,11 +51,7 @@ pub enum StoreError {
 
 /// The records of all jobs.
 #[derive(Debug, Clone)]
-pub struct JobStore {
-    store: Arc<dyn ObjectStore>,
-    /// Synchronised after each write, if it is a disk: with its root.
-    disk: Option<(Arc<LocalFileSystem>, PathBuf)>,
-}
+pub struct JobStore(Storage);
 
 /// The records of a job that this JobMaster leads. Whoever holds it is the only one that appends.
 #[derive(Debug)]
@@ -110,22 +86,9 @@ pub enum TakeOver {
 }
 
 impl JobStore {
-    /// Keeps jobs at `url`: `file:///a/folder` (which is made if need be), or `memory:`, which a process does not outlive.
-    pub fn open(url: &str) -> Result<Self, StoreError> {
-        let wrong = |why: String| StoreError::Url { url: url.to_owned(), why };
-        if url == "memory:" {
-            return Ok(Self { store: Arc::new(InMemory::new()), disk: None });
-        }
-        let Some(folder) = url.strip_prefix("file://").filter(|path| path.starts_with('/')) else {
-            return Err(wrong("it should be file:///an/absolute/folder or memory:".to_owned()));
-        };
-        std::fs::create_dir_all(folder).map_err(|error| wrong(error.to_string()))?;
-        let root = std::fs::canonicalize(folder).map_err(|error| wrong(error.to_string()))?;
-        let disk = LocalFileSystem::new_with_prefix(&root).map_err(|error| wrong(error.to_string()))?;
-        // A deleted job leaves no empty folder behind.
-        let disk = Arc::new(disk.with_automatic_cleanup(true));
-        let store: Arc<dyn ObjectStore> = Arc::clone(&disk) as Arc<dyn ObjectStore>;
-        Ok(Self { store, disk: Some((disk, root)) })
+    /// Keeps jobs in `storage`, below `jobs`.
+    pub fn new(storage: Storage) -> Self {
+        Self(storage)
     }
 
     /// The records of a new job, of which none is written yet.
@@ -144,7 +107,7 @@ impl JobStore {
                     unreadable.push((job, error));
                     continue;
                 }
-                Err(error @ (StoreError::Url { .. } | StoreError::Store { .. } | StoreError::Fenced { .. })) => {
+                Err(error @ (StoreError::Store(_) | StoreError::Fenced { .. })) => {
                     return Err(error);
                 }
             };
@@ -180,7 +143,7 @@ impl JobStore {
                 }
                 // Someone has written in between: on top of that, then.
                 Err(StoreError::Fenced { .. }) => {}
-                Err(error @ (StoreError::Url { .. } | StoreError::Store { .. } | StoreError::Damaged { .. })) => {
+                Err(error @ (StoreError::Store(_) | StoreError::Damaged { .. })) => {
                     return Err(error);
                 }
             }
@@ -190,31 +153,19 @@ impl JobStore {
     /// Forgets a job. The first record goes first: what is left of a deletion that was cut off is not taken for a job.
     pub async fn delete(&self, job: JobId) -> Result<(), StoreError> {
         for number in self.numbers(job).await? {
-            let path = record_path(job, number);
-            match self.store.delete(&path).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(source) => return Err(StoreError::Store { path: path.to_string(), source }),
-            }
+            self.0.delete(&record_path(job, number)).await?;
         }
         Ok(())
     }
 
     async fn jobs(&self) -> Result<Vec<JobId>, StoreError> {
-        let folder = Path::from("jobs");
-        let found = self.store.list_with_delimiter(Some(&folder)).await;
-        let found = found.map_err(|source| StoreError::Store { path: folder.to_string(), source })?;
-        let names = found.common_prefixes.iter().filter_map(Path::filename);
-        Ok(names.filter_map(JobId::parse).collect())
+        let names = self.0.folders("jobs").await?;
+        Ok(names.iter().filter_map(|name| JobId::parse(name)).collect())
     }
 
     async fn numbers(&self, job: JobId) -> Result<Vec<u64>, StoreError> {
-        let folder = Path::from(format!("jobs/{job}"));
-        let found = self.store.list_with_delimiter(Some(&folder)).await;
-        let found = found.map_err(|source| StoreError::Store { path: folder.to_string(), source })?;
-        let number = |path: &Path| path.filename()?.strip_suffix(".json")?.parse::<u64>().ok();
-        let mut numbers: Vec<u64> = found.objects.iter().filter_map(|object| number(&object.location)).collect();
-        numbers.sort_unstable();
-        Ok(numbers)
+        let names = self.0.objects(&format!("jobs/{job}")).await?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")?.parse::<u64>().ok()).collect())
     }
 
     async fn records(&self, job: JobId) -> Result<Vec<Record>, StoreError> {
@@ -227,45 +178,16 @@ impl JobStore {
 
     async fn read(&self, job: JobId, number: u64) -> Result<Option<Record>, StoreError> {
         let path = record_path(job, number);
-        let failed = |source| StoreError::Store { path: path.to_string(), source };
-        let bytes = match self.store.get(&path).await {
-            Ok(found) => found.bytes().await.map_err(failed)?,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        let damaged = |error: serde_json::Error| StoreError::Damaged { path: path.to_string(), why: error.to_string() };
+        let Some(bytes) = self.0.read(&path).await? else { return Ok(None) };
+        let damaged = |error: serde_json::Error| StoreError::Damaged { path, why: error.to_string() };
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
-    /// Creates a record where none is. `false`: there is one.
-    async fn create(&self, job: JobId, record: &Record) -> Result<bool, StoreError> {
+    async fn create(&self, job: JobId, record: &Record) -> Result<Created, StoreError> {
         let path = record_path(job, record.number);
-        let bytes = serde_json::to_vec(record)
-            .map_err(|error| StoreError::Damaged { path: path.to_string(), why: error.to_string() })?;
-        let options = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(&path, PutPayload::from_bytes(Bytes::from(bytes)), options).await {
-            Ok(_) => self.synchronise(path, record.number).await.map(|()| true),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(source) => Err(StoreError::Store { path: path.to_string(), source }),
-        }
-    }
-
-    /// Waits until a record and its name in its folder are on the disk; with the first one the folder's own name too, and that of
-    /// the folder above.
-    async fn synchronise(&self, path: Path, number: u64) -> Result<(), StoreError> {
-        let Some((disk, root)) = self.disk.clone() else { return Ok(()) };
-        let shown = path.to_string();
-        let made = if number == 1 { 4 } else { 2 };
-        let synchronised = tokio::task::spawn_blocking(move || {
-            let file = disk.path_to_filesystem(&path)?;
-            let generic = |error: std::io::Error| object_store::Error::Generic { store: "file", source: error.into() };
-            let mut made = file.ancestors().take_while(|at| at.starts_with(&root)).take(made);
-            made.try_for_each(|at| std::fs::File::open(at)?.sync_all()).map_err(generic)
-        });
-        let failed = |source| StoreError::Store { path: shown.clone(), source };
-        match synchronised.await {
-            Ok(done) => done.map_err(failed),
-            Err(error) => Err(failed(error.into())),
+        match serde_json::to_vec(record) {
+            Ok(bytes) => Ok(self.0.create(&path, Bytes::from(bytes)).await?),
+            Err(error) => Err(StoreError::Damaged { path, why: error.to_string() }),
         }
     }
 }
@@ -279,12 +201,12 @@ impl JobRecords {
     /// Writes the next record. May be called again with the same event when the storage has failed.
     pub async fn append(&mut self, event: RecordedEvent) -> Result<(), StoreError> {
         let record = Record { number: self.next, epoch: self.epoch, nonce: self.nonce.clone(), event };
-        if !self.store.create(self.job, &record).await? {
+        if self.store.create(self.job, &record).await? == Created::Exists {
             let path = record_path(self.job, self.next);
-            let damaged = |why: &str| StoreError::Damaged { path: path.to_string(), why: why.to_owned() };
+            let damaged = |why: &str| StoreError::Damaged { path: path.clone(), why: why.to_owned() };
             match self.store.read(self.job, self.next).await? {
                 // The answer was lost, and perhaps the record was not safe yet.
-                Some(there) if there == record => self.store.synchronise(path, record.number).await?,
+                Some(there) if there == record => self.store.0.make_safe(&path).await?,
                 Some(there) if there.nonce == self.nonce => return Err(damaged("this jobmaster wrote something else")),
                 Some(there) => return Err(StoreError::Fenced { job: self.job, epoch: there.epoch }),
                 None => return Err(damaged("it was there and is gone")),
@@ -312,6 +234,7 @@ pub fn ended<'a>(events: impl IntoIterator<Item = &'a RecordedEvent>) -> Option<
     })
 }
 
-fn record_path(job: JobId, number: u64) -> Path {
-    Path::from(format!("jobs/{job}/{number:020}.json"))
+/// The numbers of records sort as their names do.
+fn record_path(job: JobId, number: u64) -> String {
+    format!("jobs/{job}/{number:020}.json")
 }

@@ -1,5 +1,6 @@
 use millstream_crds::read_manifest;
 use millstream_planner::resolved::resolve;
+use millstream_storage::Settings;
 
 use super::record::{JobEnd, Publication, SinkPublication};
 use super::*;
@@ -16,6 +17,10 @@ fn job(bits: u128) -> JobId {
 
 fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+}
+
+fn open(url: &str) -> JobStore {
+    JobStore::new(Storage::open(url, Settings::default()).unwrap())
 }
 
 async fn submit(store: &JobStore, job: JobId, nonce: &str, at_ms: i64) -> JobRecords {
@@ -44,8 +49,8 @@ fn end() -> JobEnd {
 /// A store on a disk and one in memory.
 fn stores() -> Vec<(JobStore, Option<tempfile::TempDir>)> {
     let folder = tempfile::tempdir().unwrap();
-    let on_disk = JobStore::open(&format!("file://{}/new/folder", folder.path().display())).unwrap();
-    vec![(on_disk, Some(folder)), (JobStore::open("memory:").unwrap(), None)]
+    let on_disk = open(&format!("file://{}/new/folder", folder.path().display()));
+    vec![(on_disk, Some(folder)), (open("memory:"), None)]
 }
 
 fn publication() -> RecordedEvent {
@@ -89,13 +94,13 @@ fn a_jobmaster_that_was_replaced_can_write_nothing_any_more() {
 #[test]
 fn a_jobmaster_knows_its_own_record_when_the_answer_was_lost() {
     run(async {
-        let store = JobStore::open("memory:").unwrap();
+        let store = open("memory:");
         let mut records = submit(&store, job(7), "own", 5).await;
         let record = Record { number: 2, epoch: 1, nonce: "own".to_owned(), event: publication() };
-        assert!(store.create(job(7), &record).await.unwrap());
+        assert_eq!(store.create(job(7), &record).await.unwrap(), Created::New);
         records.append(publication()).await.unwrap();
         let record = Record { number: 3, ..record };
-        assert!(store.create(job(7), &record).await.unwrap());
+        assert_eq!(store.create(job(7), &record).await.unwrap(), Created::New);
         let error = records.append(RecordedEvent::Ended(end())).await.unwrap_err().to_string();
         assert!(error.contains("this jobmaster wrote something else"), "{error}");
         assert_eq!(found(&store).await[0].events, [publication(), publication()], "none was written twice");
@@ -136,7 +141,7 @@ fn a_job_that_has_ended_or_is_gone_is_not_taken_over() {
 #[test]
 fn a_deleted_job_leaves_no_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let store = JobStore::open(&format!("file://{}", folder.path().display())).unwrap();
+    let store = open(&format!("file://{}", folder.path().display()));
     run(async {
         submit(&store, job(7), "a", 5).await;
         store.delete(job(7)).await.unwrap();
@@ -150,7 +155,7 @@ fn what_is_left_of_a_deleted_job_is_no_job() {
         run(async {
             let mut records = submit(&store, job(7), "a", 5).await;
             records.append(publication()).await.unwrap();
-            store.store.delete(&record_path(job(7), 1)).await.unwrap();
+            store.0.delete(&record_path(job(7), 1)).await.unwrap();
             assert!(found(&store).await.is_empty());
             assert!(store.numbers(job(7)).await.unwrap().is_empty(), "and it was deleted");
         });
@@ -158,22 +163,18 @@ fn what_is_left_of_a_deleted_job_is_no_job() {
 }
 
 #[test]
-fn a_damaged_record_and_a_wrong_address_are_named() {
+fn a_damaged_record_is_named_and_keeps_nobody_from_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    let store = JobStore::open(&format!("file://{}", folder.path().display())).unwrap();
+    let store = open(&format!("file://{}", folder.path().display()));
     run(async {
         submit(&store, job(7), "a", 5).await;
         let path = folder.path().join(format!("jobs/{}/00000000000000000001.json", job(7)));
         std::fs::write(path, b"{\"number\": 1").unwrap();
         submit(&store, job(8), "a", 5).await;
         let (readable, unreadable) = store.load().await.unwrap();
-        assert_eq!(readable.len(), 1, "it keeps nobody from the others");
+        assert_eq!(readable.len(), 1);
         let [(of, error)] = unreadable.as_slice() else { panic!("{unreadable:?}") };
         assert_eq!(*of, job(7));
         assert!(error.to_string().contains("00000000000000000001.json"), "{error}");
     });
-    for url in ["relative/folder", "file://relative", "s3://bucket"] {
-        let error = JobStore::open(url).unwrap_err().to_string();
-        assert!(error.contains(url), "{error}");
-    }
 }

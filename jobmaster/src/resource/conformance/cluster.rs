@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millstream_graph::{JobId, SubtaskId, WorkerId};
 use millstream_protocol::message::{Heartbeats, Registration};
+use millstream_storage::Storage;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -63,7 +64,7 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Starts the jobmaster and no worker.
     pub(super) async fn start(kind: Arc<dyn Kind>, wanted: Wanted) -> Self {
-        let store = JobStore::open("memory:").expect("memory is there");
+        let store = JobStore::new(Storage::in_memory());
         let workers = match kind.supply() {
             Supply::ByThemselves => Workers::Standalone,
             Supply::OnDemand => Workers::Active { slots: wanted.slots, most: wanted.most },

@@ -15,6 +15,7 @@ use crate::job_manager::{self, now_ms};
 use crate::job_store::JobStore;
 use crate::resource::driver::Standalone;
 use crate::rest::Limits;
+use millstream_storage::Storage;
 
 fn client(server: &Server) -> Client {
     Client::new(&server.address.to_string()).unwrap()
@@ -210,7 +211,7 @@ async fn pages_of_other_sites_change_nothing() {
 
 #[tokio::test]
 async fn a_jobmaster_that_has_ended_says_so() {
-    let settings = job_manager::Settings::new(JobStore::open("memory:").unwrap(), Arc::new(now_ms));
+    let settings = job_manager::Settings::new(JobStore::new(Storage::in_memory()), Arc::new(now_ms));
     let (handle, jobmaster) = job_manager::start(settings, Box::new(Standalone));
     drop(jobmaster);
     let server = Server::over(handle, Limits::default()).await;

@@ -11,6 +11,7 @@ use millstream_protocol::message::{
     FromWorker, Heartbeat, Heartbeats, JobRef, OperatorCounts, Registration, SlotReport, TaskFailure, TaskId,
     TaskMetrics, TaskReport, TaskState, ToWorker,
 };
+use millstream_storage::Storage;
 use tokio::sync::mpsc;
 
 use crate::execution_graph::AttemptState;
@@ -48,7 +49,7 @@ type Slots = Arc<Mutex<BTreeMap<u32, Option<(JobId, AllocationId)>>>>;
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        Self::start_on(JobStore::open("memory:").unwrap())
+        Self::start_on(JobStore::new(Storage::in_memory()))
     }
 
     /// With the jobs in `store`.
