@@ -59,7 +59,7 @@ fn what_is_written_is_read_in_whole_and_in_parts_until_it_is_deleted() {
                 assert_eq!(storage.read("a/file").await.unwrap(), None);
                 assert_eq!(storage.length("a/file").await.unwrap(), None);
             }
-            let error = storage.read_ranges("a/file", &[0..1]).await.unwrap_err().to_string();
+            let error = storage.read_ranges("a/file", &[0..1, 2..3]).await.unwrap_err().to_string();
             assert!(error.contains("`a/file` in `"), "{error}");
         });
     }

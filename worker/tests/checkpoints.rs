@@ -243,7 +243,7 @@ impl Job {
                 let (control, taken) = (Arc::<SourceControl>::default(), Arc::<Taken>::default());
                 let handed_over = Arc::<HandedOver>::default();
                 let input = match gates.remove(&(vertex, subtask)) {
-                    Some(gate) => TaskInput::Gate(gate),
+                    Some(gate) => TaskInput::Gate(Box::new(gate)),
                     None => TaskInput::Source(Box::new(self.source(of.nodes[0], subtask, &control))),
                 };
                 let links = of.nodes.iter().map(|node| self.link(vertex, *node, subtask, &handed_over));
@@ -278,7 +278,8 @@ impl Job {
         let range: KeyGroupRange = self.graph.max_parallelism().range(subtask, of.parallelism);
         let is_source = matches!(self.graph.program.nodes[of.nodes[0]].kind, NodeKind::Source(_));
         // The splits of a source's former subtasks are dealt out; a clock is that of all of them.
-        let mine = |(place, _): &(usize, &OperatorState)| !is_source || *place as u32 % of.parallelism == subtask;
+        let mine =
+            |(place, _): &(usize, &OperatorState)| !is_source || place % of.parallelism as usize == subtask as usize;
         let id = |node: usize| self.graph.program.nodes[node].id;
         let parts = from.inputs.get(&id(of.nodes[0])).into_iter().flatten();
         let input: Vec<OperatorState> = parts.enumerate().filter(mine).map(|(_, part)| part.clone()).collect();

@@ -76,7 +76,7 @@ fn counting(slot: &Arc<SlotMemory>) -> (Task, ChannelSender) {
     let (gate, mut senders) = gate(1);
     let operator = counts().build(MaxParallelism::DEFAULT).unwrap();
     let chain = OperatorChain::new(vec![ChainLink { operator, metrics: Arc::default(), routes: Vec::new() }]);
-    let input = TaskInput::Gate(GateInput::new(gate, 1));
+    let input = TaskInput::Gate(Box::new(GateInput::new(gate, 1)));
     let task = Task::new(input, chain, Outputs::new(Vec::new()), Arc::new(SystemClock::default()));
     let memory = slot.task(0, 1, vec![(Category::State, "window".to_owned())]);
     (task.within(memory), senders.remove(0))
@@ -156,7 +156,7 @@ fn rows_that_wait_to_be_sent_are_accounted_to_the_task_that_made_them() {
         routes: vec![(PortId::MAIN, Target::Edge(EdgeId(0)))],
     }]);
     let slot = SlotMemory::new(None);
-    let input = TaskInput::Gate(GateInput::new(gate, 1));
+    let input = TaskInput::Gate(Box::new(GateInput::new(gate, 1)));
     let task = Task::new(input, chain, outputs, Arc::new(SystemClock::default()));
     let mut task = task.within(slot.task(0, 1, vec![(Category::State, "union".to_owned())]));
     let held = slot.tasks().remove(0);

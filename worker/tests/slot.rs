@@ -67,7 +67,7 @@ fn task_of(writer: Box<dyn SinkWriter>, ends: bool) -> (Task, Vec<ChannelSender>
     }
     let operator = Box::new(SinkOperator::new(writer, Arc::new(NoCommits)));
     let chain = OperatorChain::new(vec![ChainLink { operator, metrics: Arc::default(), routes: Vec::new() }]);
-    let input = TaskInput::Gate(GateInput::new(input, 1));
+    let input = TaskInput::Gate(Box::new(GateInput::new(input, 1)));
     (Task::new(input, chain, Outputs::new(Vec::new()), Arc::new(SystemClock::default())), senders)
 }
 

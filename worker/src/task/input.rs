@@ -22,7 +22,7 @@ pub enum TaskInput {
     /// It reads a source.
     Source(Box<SourceInput>),
     /// It reads other tasks.
-    Gate(GateInput),
+    Gate(Box<GateInput>),
 }
 
 /// What an input gives out.

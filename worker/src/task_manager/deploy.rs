@@ -160,7 +160,7 @@ impl Builder<'_> {
             NodeKind::Operator(_) | NodeKind::Sink(_) => {
                 let missing = || Error::internal(format!("{} has no input", attempt.of));
                 let (gate, channels) = self.gates.remove(&attempt.of).ok_or_else(missing)?;
-                Ok(TaskInput::Gate(GateInput::new(gate, channels)))
+                Ok(TaskInput::Gate(Box::new(GateInput::new(gate, channels))))
             }
         }
     }
