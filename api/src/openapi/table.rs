@@ -35,7 +35,15 @@ pub static ENDPOINTS: &[Endpoint] = &[
             schema: schema_of::<String>,
         }),
         status: 202,
-        errors: &[(400, "The manifest cannot be used; each error names the field and the line.")],
+        errors: &[
+            (400, "The manifest cannot be used; each error names the field and the line."),
+            OTHER_SITE,
+            TOO_SLOW,
+            (409, "A job of that name has not ended."),
+            TOO_LONG,
+            (500, "The job could not be stored, and was not started."),
+            (503, "Too many manifests are being read, or the jobmaster is ending; try again."),
+        ],
         ..get(paths::JOBS, "submit", "Starts a job.", schema_of::<SubmitResponse>)
     },
     get(
@@ -53,7 +61,13 @@ pub static ENDPOINTS: &[Endpoint] = &[
             value: QueryValue::Word(&["cancel"]),
         }],
         status: 202,
-        errors: &[UNREADABLE, NO_JOB, (409, "The job has ended already, and not because it was cancelled.")],
+        errors: &[
+            UNREADABLE,
+            OTHER_SITE,
+            NO_JOB,
+            (409, "The job has ended already, and not because it was cancelled, or its results are being published."),
+            ENDING,
+        ],
         ..get(paths::JOB, "cancel", "Ends a job at once and without a savepoint.", schema_of::<Empty>)
     },
     of_job(get(paths::JOB_STATUS, "job_status", "Says in which state a job is.", schema_of::<JobStatus>)),
@@ -96,11 +110,20 @@ pub static ENDPOINTS: &[Endpoint] = &[
         }),
         status: 202,
         errors: &[
-            (400, "The request cannot be read, or no folder for savepoints is known."),
+            (400, "The request cannot be read, or it wants a savepoint or a drain, which there are not yet."),
+            OTHER_SITE,
             NO_JOB,
-            (409, "The job does not run."),
+            TOO_SLOW,
+            (409, "The job does not run, or its results are being published."),
+            TOO_LONG,
+            ENDING,
         ],
-        ..get(paths::JOB_STOP, "stop", "Ends a job with a savepoint.", schema_of::<Triggered>)
+        ..get(
+            paths::JOB_STOP,
+            "stop",
+            "Ends the sources of a job; what was read is worked on to its end.",
+            schema_of::<Triggered>,
+        )
     },
     Endpoint {
         errors: &[UNREADABLE, (404, "There is no such job, or no operation with this id.")],
@@ -155,6 +178,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
     },
 ];
 
+const OTHER_SITE: (u16, &str) = (403, "A page of another site has sent it.");
+const TOO_SLOW: (u16, &str) = (408, "The body did not come in time.");
+const TOO_LONG: (u16, &str) = (413, "The body is too long.");
+const ENDING: (u16, &str) = (503, "The jobmaster is ending.");
 const UNREADABLE: (u16, &str) = (400, "The path or the query cannot be read.");
 const NO_JOB: (u16, &str) = (404, "There is no such job.");
 const WANTED: QueryParameter = QueryParameter {
