@@ -21,7 +21,8 @@ fn in_namespace(name: &str) -> bool {
     let mut inside = Command::new("unshare");
     inside.args(["--map-root-user", "--net", "--"]).arg(std::env::current_exe().unwrap());
     let said = run(inside.args(["--exact", name, "--nocapture"]).env(INSIDE, "yes"));
-    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    let hint = "the test needs to make network namespaces: root, or a kernel that lets users have their own";
+    assert_eq!(said.code, 0, "{}{}({hint})", said.stdout, said.stderr);
     assert!(said.stdout.contains("1 passed"), "{}{}", said.stdout, said.stderr);
     false
 }

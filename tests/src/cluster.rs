@@ -196,6 +196,11 @@ impl Cluster {
         self.ask(|client| async move { client.cancel(id).await })
     }
 
+    /// What the workers that run have printed so far.
+    pub fn printed_so_far(&mut self) -> Vec<String> {
+        self.workers.values_mut().flat_map(|worker| worker.stdout.so_far().to_vec()).collect()
+    }
+
     /// Whether the jobmaster knows a job. One that has just started may not yet.
     pub fn is_known(&self, id: &str) -> bool {
         self.ask(|client| async move { client.job_status(id).await }).is_ok()

@@ -260,6 +260,12 @@ impl Lines {
         }
     }
 
+    /// The lines that have come so far.
+    pub fn so_far(&mut self) -> &[String] {
+        self.seen.extend(self.arriving.iter().flat_map(Receiver::try_iter));
+        &self.seen
+    }
+
     /// All lines to the end of the stream.
     fn rest(&mut self) -> String {
         while let Some(line) = self.next() {
