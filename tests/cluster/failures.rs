@@ -97,9 +97,11 @@ fn a_jobmaster_that_is_killed_is_followed_by_one_that_goes_on() {
         let after = moments.next(2_000);
         println!("seed {seed}, round {round}: after {after} ms");
         wait(after);
+        let submitted = cluster.job(&id).start_time;
         cluster.kill_jobmaster();
         cluster.start_jobmaster();
         cluster.wait_for(&id, JobState::Finished);
+        assert_eq!(cluster.job(&id).start_time, submitted, "it was submitted once");
         check(&cluster.path(&name), &format!("seed {seed}, round {round}"));
         cluster.wait_for_workers(2);
     }

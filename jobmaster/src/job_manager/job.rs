@@ -23,6 +23,8 @@ pub struct Job {
     /// Which, and the epoch of this JobMaster.
     pub(super) of: JobRef,
     pub(super) name: String,
+    /// When it was submitted, perhaps to an earlier jobmaster, in milliseconds since 1970.
+    submitted_ms: i64,
     /// As it is sent to workers.
     pub(super) program: Arc<str>,
     /// Of the graph that was planned of it.
@@ -90,6 +92,7 @@ impl Job {
         of: JobRef,
         prepared: PreparedJob,
         default_restart: RestartKind,
+        submitted_ms: i64,
         now_ms: i64,
     ) -> Result<Self, serde_json::Error> {
         let program = serde_json::to_string(&prepared.program)?.into();
@@ -99,6 +102,7 @@ impl Job {
         Ok(Self {
             of,
             name,
+            submitted_ms,
             program,
             fingerprint: fingerprint(&prepared.graph),
             options: prepared.program.options.shown(),
@@ -123,6 +127,11 @@ impl Job {
     /// What people call it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// When it was submitted, in milliseconds since 1970.
+    pub fn submitted_ms(&self) -> i64 {
+        self.submitted_ms
     }
 
     /// Where it stands.

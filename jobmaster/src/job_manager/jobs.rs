@@ -36,11 +36,12 @@ impl JobManager {
             return refuse(answer, Refusal::Duplicate { name, state, job });
         }
         let id = JobId::from_bits(uuid::Uuid::new_v4().as_u128());
-        let submission = Submission { program: prepared.program.clone(), at_ms: now_ms() };
+        let now = now_ms();
+        let submission = Submission { program: prepared.program.clone(), at_ms: now };
         let submitted = Submitted { job: id, warnings: prepared.warnings.clone() };
         // The name is taken while the job is being stored.
         let of = JobRef { job: id, epoch: 1 };
-        let job = match Job::new(of, prepared, self.settings.default_restart, now_ms()) {
+        let job = match Job::new(of, prepared, self.settings.default_restart, now, now) {
             Ok(job) => job,
             Err(error) => return refuse(answer, Refusal::NotStored(error.to_string())),
         };
@@ -324,7 +325,7 @@ impl JobManager {
     pub(super) fn settle_slots(&mut self) {
         let waits = |job: &&Job| job.master.status() == JobStatus::Created && self.resources.lacking(job.of.job) > 0;
         let mut waiting: Vec<&Job> = self.jobs.values().filter(waits).collect();
-        waiting.sort_by_key(|job| (job.master.since(JobStatus::Initializing), job.of.job));
+        waiting.sort_by_key(|job| (job.submitted_ms(), job.of.job));
         let unused: u32 = waiting.iter().map(|job| job.master.slots_unused()).sum();
         let can_run = |job: &&&Job| job.master.slots_missing() <= unused - job.master.slots_unused();
         let Some(chosen) = waiting.iter().find(can_run).map(|job| job.of.job) else { return };

@@ -184,7 +184,8 @@ impl JobManager {
     /// The job starts anew.
     fn lead(&mut self, id: JobId, records: JobRecords, prepared: PreparedJob, cancelled: bool) {
         let of = JobRef { job: id, epoch: records.epoch() };
-        let job = match Job::new(of, prepared, self.settings.default_restart, now_ms()) {
+        let submitted_ms = self.awaited.get(&id).map_or(-1, |awaited| awaited.submitted_ms);
+        let job = match Job::new(of, prepared, self.settings.default_restart, submitted_ms, now_ms()) {
             Ok(job) => job,
             Err(error) => return tracing::error!(%id, "a stored job cannot be taken up: {error}"),
         };

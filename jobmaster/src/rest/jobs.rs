@@ -148,17 +148,12 @@ struct Times {
 
 fn times(of: KnownJob<'_>, moment: Moment) -> Times {
     let (start, ended) = match of {
-        KnownJob::Led(job) => (submitted(job), ended(job)),
+        KnownJob::Led(job) => (job.submitted_ms(), ended(job)),
         KnownJob::Awaited(job) => (job.submitted_ms, None),
         KnownJob::Past(PastJob { submitted_ms, ended_ms, .. }) => (*submitted_ms, Some(*ended_ms)),
     };
     let duration = ended.unwrap_or(moment.now_ms).saturating_sub(start);
     Times { start, end: ended.unwrap_or(-1), duration }
-}
-
-fn submitted(job: &Job) -> i64 {
-    // Every job begins in this state.
-    job.master().since(job_master::JobStatus::Initializing).unwrap_or(-1)
 }
 
 fn ended(job: &Job) -> Option<i64> {
