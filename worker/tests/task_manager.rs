@@ -525,11 +525,13 @@ fn a_worker_that_is_connected_and_never_registered_gives_up() {
         };
         let registration = Registration { jobmaster: jobmaster.clone(), timeout: Duration::from_millis(100) };
         let settings = settings(Arc::new(|_| Err("nothing is planned".to_owned())));
-        let error = tokio::select! {
-            ended = register_and_serve(&settings, &io, &registration) => ended.unwrap_err(),
-            () = hangs_up => panic!("it tries for ever"),
-            () = tokio::time::sleep(PATIENCE) => panic!("it tries for too long"),
+        let gives_up = async {
+            tokio::select! {
+                ended = register_and_serve(&settings, &io, &registration) => ended.unwrap_err(),
+                () = hangs_up => panic!("it tries for ever"),
+            }
         };
+        let error = tokio::time::timeout(PATIENCE, gives_up).await.unwrap();
         assert!(matches!(&error, WorkerError::NotRegistered { .. }), "{error}");
         assert_eq!(
             error.to_string(),
